@@ -1,0 +1,12 @@
+/** `bun run db:migrate`: brings the schema up to date without serving. */
+import { readSettings } from '../config.ts';
+import { openDatabase, rootMessage } from './index.ts';
+
+try {
+  const { close } = await openDatabase(readSettings(process.env));
+  await close();
+  console.log('The database is up to date.');
+} catch (error) {
+  console.error(rootMessage(error));
+  process.exitCode = 1;
+}

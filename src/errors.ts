@@ -1,0 +1,54 @@
+/**
+ * Every way in which the server says no, in one table: the `code` of an `error` frame and of a
+ * problem+json reply, with the HTTP status that carries it over REST.
+ */
+export const errorCodes = {
+  invalid_frame: { status: 400, title: 'The input is not what is expected here' },
+  unknown_type: { status: 400, title: 'There is no frame of this type' },
+  not_joined: { status: 409, title: 'Join first' },
+  not_found: { status: 404, title: 'Not found' },
+  forbidden: { status: 403, title: 'Not allowed' },
+  too_long: { status: 413, title: 'Too long' },
+  overloaded: { status: 503, title: 'Too much at once' },
+  unavailable: { status: 503, title: 'Not available at the moment' },
+  conflict: { status: 409, title: 'In conflict with what is there' },
+  internal: { status: 500, title: 'A fault of the server' },
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** Why the server closes a WebSocket. 1009 (a frame over 64 KiB) is sent by the runtime itself. */
+export const closeCodes = {
+  /** The server stops or restarts: reconnect. */
+  restart: 1012,
+  /** A fault of the server: reconnect with backoff. */
+  fault: 1011,
+} as const;
+
+/**
+ * What was wrong and what is expected, in a sentence for the person who caused it. It carries no
+ * content of messages, so it may be logged.
+ */
+export class ChatError extends Error {
+  override readonly name = 'ChatError';
+
+  /**
+   * @param code one of {@link errorCodes}
+   * @param message a sentence for the reader
+   * @param retryAfter seconds, where waiting helps
+   */
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    readonly retryAfter?: number,
+  ) {
+    super(message);
+  }
+}
+
+/** Any thrown value as a {@link ChatError}: what is not one already becomes a nameless `internal`. */
+export function toChatError(error: unknown): ChatError {
+  return error instanceof ChatError
+    ? error
+    : new ChatError('internal', 'Something went wrong on the server; it has been logged.');
+}

@@ -1,0 +1,9 @@
+import pino from 'pino';
+
+/** Structured lines on stdout. They hold events, never what users wrote. */
+export type Logger = pino.Logger;
+
+/** @param level the least important level that is written */
+export function createLogger(level: pino.LevelWithSilent): Logger {
+  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+}

@@ -1,0 +1,87 @@
+import { and, asc, desc, eq, gt, lt } from 'drizzle-orm';
+import type { Bus } from '../bus/bus.ts';
+import type { Database } from '../db/index.ts';
+import { messages, users } from '../db/schema/index.ts';
+import type { Logger } from '../log.ts';
+import type { StoredMessage } from '../types/rest.ts';
+import { checkClientId, checkContent } from '../types/text.ts';
+import { MessageWriter, type Post, type Posted } from './message-writer.ts';
+import type { Room } from './room.service.ts';
+
+/** What is said: the one way in for both doors, WebSocket and REST. */
+export class ChatService {
+  readonly #writer: MessageWriter;
+
+  constructor(
+    private readonly db: Database,
+    bus: Bus,
+    private readonly settings: { maxContentLength: number },
+    log: Logger,
+  ) {
+    this.#writer = new MessageWriter(
+      db,
+      {
+        onCommit: (messages) => bus.publish({ kind: 'messages', messages }),
+        onDoubt: (rooms) => bus.publish({ kind: 'doubt', rooms }),
+      },
+      log,
+    );
+  }
+
+  /**
+   * Stores a message and has it shown to everyone in the room. Posts of one room take effect in
+   * the order of the calls, none of which needs to wait for the one before.
+   *
+   * @returns once it is committed
+   * @throws {ChatError} `invalid_frame`, `too_long`, and what {@link MessageWriter.write} throws
+   */
+  async post(post: Post): Promise<Posted> {
+    checkContent(post.content, this.settings.maxContentLength);
+    if (post.clientId !== undefined) checkClientId(post.clientId);
+    return this.#writer.write(post);
+  }
+
+  /**
+   * A page of a room's messages, oldest first: the newest that match, or, with `after`, the oldest.
+   *
+   * @param page `before` and `after` are `seq`s, exclusive
+   */
+  async page(
+    room: Room,
+    page: { before?: number | undefined; after?: number | undefined; limit: number },
+  ): Promise<StoredMessage[]> {
+    const forward = page.after !== undefined;
+    const found = await this.db
+      .select({
+        id: messages.id,
+        seq: messages.seq,
+        rev: messages.rev,
+        userId: messages.userId,
+        username: users.username,
+        content: messages.content,
+        createdAt: messages.createdAt,
+      })
+      .from(messages)
+      .innerJoin(users, eq(users.id, messages.userId))
+      .where(
+        and(
+          eq(messages.roomId, room.id),
+          page.before === undefined ? undefined : lt(messages.seq, page.before),
+          page.after === undefined ? undefined : gt(messages.seq, page.after),
+        ),
+      )
+      .orderBy(forward ? asc(messages.seq) : desc(messages.seq))
+      .limit(page.limit);
+    const stored = found.map((message) => ({
+      ...message,
+      room: room.name,
+      createdAt: message.createdAt.toISOString(),
+    }));
+    return forward ? stored : stored.reverse();
+  }
+
+  /** Takes no more posts, and returns when those that were taken are settled. */
+  async close(): Promise<void> {
+    await this.#writer.close();
+  }
+}

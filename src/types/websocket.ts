@@ -1,0 +1,181 @@
+import { type Static, type TObject, Type } from '@sinclair/typebox';
+import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
+import { ChatError, type ErrorCode } from '../errors.ts';
+import { expected } from './text.ts';
+
+/** Bytes of one frame, either way of encoding it: text, or binary that holds UTF-8. */
+export const MAX_FRAME_BYTES = 64 * 1024;
+/** The highest `protocol` that a `join` may ask for. */
+export const PROTOCOL = 0;
+export const DEFAULT_ROOM = 'general';
+
+const Username = Type.String({ description: expected.username });
+const Room = Type.String({ description: expected.room });
+const Id = Type.String({ minLength: 1, maxLength: 64, description: expected.id });
+const Content = Type.String({ description: expected.content });
+const strict = { additionalProperties: false };
+
+/** What a client may send, by `type`. Each carries an example that a person can read. */
+export const clientFrames = {
+  join: Type.Object(
+    {
+      type: Type.Literal('join'),
+      username: Username,
+      room: Type.Optional(Room),
+      id: Type.Optional(Id),
+    },
+    {
+      ...strict,
+      description: 'Enter a room; the user and the room are made if they are not there.',
+      examples: [{ type: 'join', username: 'string' }],
+    },
+  ),
+  message: Type.Object(
+    {
+      type: Type.Literal('message'),
+      content: Content,
+      username: Type.Optional(Username),
+      room: Type.Optional(Room),
+      id: Type.Optional(Id),
+    },
+    {
+      ...strict,
+      description:
+        'Say something. With an id it is acknowledged, and stored once however often sent.',
+      examples: [{ type: 'message', username: 'string', content: 'string' }],
+    },
+  ),
+  leave: Type.Object(
+    {
+      type: Type.Literal('leave'),
+      username: Type.Optional(Username),
+      room: Type.Optional(Room),
+      id: Type.Optional(Id),
+    },
+    {
+      ...strict,
+      description: 'Leave a room, or all of them.',
+      examples: [{ type: 'leave', username: 'string' }],
+    },
+  ),
+};
+
+/** One of the frames above, checked against its schema. */
+export type ClientFrame = {
+  [T in keyof typeof clientFrames]: Static<(typeof clientFrames)[T]>;
+}[keyof typeof clientFrames];
+
+const Timestamp = Type.String({ format: 'date-time' });
+
+/** What the server sends, by `type`. */
+export const serverFrames = {
+  message: Type.Object({
+    type: Type.Literal('message'),
+    id: Type.Integer(),
+    room: Room,
+    seq: Type.Integer(),
+    username: Username,
+    content: Content,
+    timestamp: Timestamp,
+  }),
+  system: Type.Object({
+    type: Type.Literal('system'),
+    room: Room,
+    content: Type.String(),
+    timestamp: Timestamp,
+  }),
+  ack: Type.Object({
+    type: Type.Literal('ack'),
+    id: Id,
+    room: Room,
+    messageId: Type.Integer(),
+    seq: Type.Integer(),
+    timestamp: Timestamp,
+  }),
+  error: Type.Object({
+    type: Type.Literal('error'),
+    code: Type.Unsafe<ErrorCode>(Type.String()),
+    content: Type.String(),
+    id: Type.Optional(Id),
+    retryAfter: Type.Optional(Type.Number()),
+  }),
+};
+
+/** One of the frames above. */
+export type ServerFrame = {
+  [T in keyof typeof serverFrames]: Static<(typeof serverFrames)[T]>;
+}[keyof typeof serverFrames];
+
+const checks = new Map(
+  Object.entries(clientFrames).map(([type, schema]: [string, TObject]) => [
+    type,
+    { schema, check: TypeCompiler.Compile(schema) },
+  ]),
+);
+const types = [...checks.keys()].join(', ');
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** A frame that was refused, with its id when it had one, so that the error can name it. */
+export class FrameError extends ChatError {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    readonly id?: string,
+  ) {
+    super(code, message);
+  }
+}
+
+/**
+ * Reads one frame off the wire.
+ *
+ * @throws {FrameError} `invalid_frame` or `unknown_type`
+ */
+export function parseFrame(raw: string | Uint8Array): ClientFrame {
+  let frame: unknown;
+  try {
+    frame = JSON.parse(typeof raw === 'string' ? raw : utf8.decode(raw));
+  } catch {
+    throw new FrameError(
+      'invalid_frame',
+      'A frame must be JSON, for example {"type":"join","username":"ana"}',
+    );
+  }
+  if (typeof frame !== 'object' || frame === null || Array.isArray(frame)) {
+    throw new FrameError('invalid_frame', 'A frame must be a JSON object with a "type"');
+  }
+  const { type, id } = frame as { type?: unknown; id?: unknown };
+  const echoed = typeof id === 'string' && id.length > 0 && id.length <= 64 ? id : undefined;
+  if (typeof type !== 'string') {
+    throw new FrameError('invalid_frame', `"type" must be one of ${types}`, echoed);
+  }
+  const known = checks.get(type);
+  if (!known) {
+    throw new FrameError(
+      'unknown_type',
+      `There is no frame of this type; there are ${types}`,
+      echoed,
+    );
+  }
+  if (!known.check.Check(frame)) {
+    throw new FrameError('invalid_frame', explain(known, frame as Record<string, unknown>), echoed);
+  }
+  return frame as ClientFrame;
+}
+
+/** The first thing wrong with an object, in a sentence. */
+function explain(
+  { schema, check }: { schema: TObject; check: TypeCheck<TObject> },
+  frame: Record<string, unknown>,
+): string {
+  const fields = Object.keys(schema.properties);
+  const unknown = Object.keys(frame).find((field) => !fields.includes(field));
+  if (unknown !== undefined) {
+    return `There is no field ${JSON.stringify(unknown.slice(0, 64))} in "${frame.type}"; there are ${fields.join(', ')}`;
+  }
+  const missing = schema.required?.find((field) => !(field in frame));
+  if (missing)
+    return `"${missing}" is missing; it must be ${schema.properties[missing]?.description}`;
+  const wrong = check.Errors(frame).First()?.path.slice(1) ?? '';
+  return `"${wrong}" must be ${schema.properties[wrong]?.description ?? 'a string'}`;
+}
