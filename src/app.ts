@@ -65,7 +65,6 @@ export async function createApp({ settings, database, log }: AppParts) {
 
   const app = new Elysia({ normalize: false })
     .use(problems(log))
-    .use(docs())
     .use(pageRoutes())
     .use(messageRoutes({ chat, users, rooms }))
     .use(userRoutes({ users, presence }))
@@ -80,6 +79,7 @@ export async function createApp({ settings, database, log }: AppParts) {
       },
       { detail: { hide: true } },
     );
+  app.use(docs(app));
 
   return {
     app,

@@ -1,26 +1,44 @@
-import { openapi } from '@elysiajs/openapi';
+import { toOpenAPISchema } from '@elysiajs/openapi';
+import { type AnyElysia, Elysia } from 'elysia';
 import { version } from '../../package.json';
 
-/** The OpenAPI document of every route that is not hidden, at `/swagger/json`. */
-export function docs() {
-  return openapi({
-    // The page itself is ours (routes/pages.ts): the plugin's loads Swagger UI from another host.
-    provider: null,
-    path: '/swagger',
-    specPath: '/swagger/json',
-    documentation: {
-      info: {
-        title: 'ws-chat',
-        version,
-        description:
-          'The REST half of the chat server. What is posted here is in every open WebSocket at once; how to speak to `/ws` is told by `GET /ws-info`. Errors are `application/problem+json` (RFC 9457) with a `code`; lists lead on by a `Link` header with `rel="next"`.',
-      },
-      tags: [
-        { name: 'messages', description: 'What is said' },
-        { name: 'users', description: 'Who is here' },
-        { name: 'rooms', description: 'Where people meet' },
-        { name: 'server', description: 'The server itself' },
-      ],
+const info = {
+  title: 'ws-chat',
+  version,
+  description:
+    'The REST half of the chat server. What is posted here is in every open WebSocket at once; how to speak to `/ws` is told by `GET /ws-info`. Errors are `application/problem+json` (RFC 9457) with a `code`; lists lead on by a `Link` header with `rel="next"`.',
+};
+
+const tags = [
+  { name: 'messages', description: 'What is said' },
+  { name: 'users', description: 'Who is here' },
+  { name: 'rooms', description: 'Where people meet' },
+  { name: 'server', description: 'The server itself' },
+];
+
+/** The OpenAPI document of an app's routes, at `/swagger/json`; those with `hide` are left out. */
+export function docs(app: AnyElysia) {
+  let document: object | undefined;
+  return new Elysia({ name: 'docs' }).get(
+    '/swagger/json',
+    () => {
+      document ??= { openapi: '3.1.0', info, tags, ...corrected(toOpenAPISchema(app)) };
+      return document;
     },
+    { detail: { hide: true } },
+  );
+}
+
+/**
+ * Sets right what the generator cannot know: errors are sent as what RFC 9457 calls their type, and
+ * an integer in a query, which Elysia takes from text, is still an integer.
+ */
+function corrected<Schema>(schema: Schema): Schema {
+  return JSON.parse(JSON.stringify(schema), (key, value) => {
+    if (/^[45]\d\d$/.test(key) && value?.content) {
+      const content = { 'application/problem+json': value.content['application/json'] };
+      return { ...value, content };
+    }
+    return value?.anyOf?.[0]?.format === 'integer' ? value.anyOf[1] : value;
   });
 }

@@ -3,7 +3,7 @@ import { Elysia } from 'elysia';
 import type { ChatService } from '../services/chat.service.ts';
 import type { RoomService } from '../services/room.service.ts';
 import type { UserService } from '../services/user.service.ts';
-import { MessagePage, NewMessage, Problem, StoredMessage } from '../types/rest.ts';
+import { MessagePage, NewMessage, problemReplies, StoredMessage } from '../types/rest.ts';
 import { nextLink } from './paging.ts';
 
 export function messageRoutes(parts: {
@@ -30,7 +30,7 @@ export function messageRoutes(parts: {
       },
       {
         query: MessagePage,
-        response: { 200: Type.Array(StoredMessage), 400: Problem, 404: Problem },
+        response: { 200: Type.Array(StoredMessage), ...problemReplies('invalid_frame', 'not_found') },
         detail: {
           summary: 'The most recent messages of a room, oldest first',
           description:
@@ -56,11 +56,7 @@ export function messageRoutes(parts: {
         response: {
           200: StoredMessage,
           201: StoredMessage,
-          400: Problem,
-          404: Problem,
-          409: Problem,
-          413: Problem,
-          503: Problem,
+          ...problemReplies('invalid_frame', 'not_found', 'conflict', 'too_long', 'overloaded'),
         },
         detail: {
           summary: 'Say something',

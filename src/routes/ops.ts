@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import { ChatError } from '../errors.ts';
-import { Problem } from '../types/rest.ts';
+import { problemReplies } from '../types/rest.ts';
 import { clientFrames, MAX_FRAME_BYTES, PROTOCOL } from '../types/websocket.ts';
 
 /** How long a database may take to answer before the server counts as not ready. */
@@ -80,7 +80,7 @@ export function opsRoutes(parts: {
             { status: Type.Literal('ready'), database: Type.Literal('ok') },
             { examples: [{ status: 'ready', database: 'ok' }] },
           ),
-          503: Problem,
+          ...problemReplies('unavailable'),
         },
         detail: { summary: 'Whether the server can do its work' },
       },

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import type { RoomService } from '../services/room.service.ts';
-import { RoomInfo, RoomPage } from '../types/rest.ts';
+import { problemReplies, RoomInfo, RoomPage } from '../types/rest.ts';
 import type { Presence } from '../ws/presence.ts';
 import { nextLink } from './paging.ts';
 
@@ -22,7 +22,7 @@ export function roomRoutes({ rooms, presence }: { rooms: RoomService; presence: 
     },
     {
       query: RoomPage,
-      response: { 200: Type.Array(RoomInfo) },
+      response: { 200: Type.Array(RoomInfo), ...problemReplies('invalid_frame') },
       detail: {
         summary: 'The rooms that anyone may enter',
         description: 'In the order of their names; `Link` with `rel="next"` leads on.',

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import type { UserService } from '../services/user.service.ts';
-import { ActiveUserPage, NewUser, Problem, User, UserStatus } from '../types/rest.ts';
+import { ActiveUserPage, NewUser, problemReplies, User, UserStatus } from '../types/rest.ts';
 import { parseRoomName } from '../types/text.ts';
 import type { Presence } from '../ws/presence.ts';
 import { nextLink } from './paging.ts';
@@ -22,7 +22,7 @@ export function userRoutes({ users, presence }: { users: UserService; presence: 
       },
       {
         query: ActiveUserPage,
-        response: { 200: Type.Array(Type.String(), { examples: [['ana', 'ben']] }), 400: Problem },
+        response: { 200: Type.Array(Type.String(), { examples: [['ana', 'ben']] }), ...problemReplies('invalid_frame') },
         detail: {
           summary: 'Who is here',
           description:
@@ -40,7 +40,7 @@ export function userRoutes({ users, presence }: { users: UserService; presence: 
       {
         parse: 'json',
         body: NewUser,
-        response: { 200: User, 201: User, 400: Problem },
+        response: { 200: User, 201: User, ...problemReplies('invalid_frame') },
         detail: {
           summary: 'Make a user, or find the one of that name',
           description: '201 when it is new, 200 when it was there.',
@@ -57,7 +57,7 @@ export function userRoutes({ users, presence }: { users: UserService; presence: 
         params: Type.Object({
           username: Type.String({ description: 'a name', examples: ['ana'] }),
         }),
-        response: { 200: UserStatus, 400: Problem, 404: Problem },
+        response: { 200: UserStatus, ...problemReplies('invalid_frame', 'not_found') },
         detail: { summary: 'Whether a user is here, and when last' },
       },
     );

@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import { t } from 'elysia';
-import { errorCodes } from '../errors.ts';
+import { type ErrorCode, errorCodes } from '../errors.ts';
 import { expected } from './text.ts';
 
 const strict = { additionalProperties: false };
@@ -86,28 +86,30 @@ export const RoomInfo = Type.Object(
 );
 
 /** An error over REST: RFC 9457, with the same `code` that an `error` frame has. */
-export const Problem = Type.Object(
-  {
-    type: Type.String(),
-    title: Type.String(),
-    status: Type.Integer(),
-    detail: Type.String(),
-    code: Type.String({ enum: Object.keys(errorCodes) }),
-    retryAfter: Type.Optional(Type.Number({ description: 'seconds' })),
-  },
-  {
-    examples: [
-      {
-        type: 'about:blank',
-        title: 'Not found',
-        status: 404,
-        detail: 'There is no user "ana"',
-        code: 'not_found',
-      },
-    ],
-  },
-);
+export const Problem = Type.Object({
+  type: Type.String(),
+  title: Type.String(),
+  status: Type.Integer(),
+  detail: Type.String({ description: 'what was wrong and what is expected' }),
+  code: Type.String({ enum: Object.keys(errorCodes) }),
+  retryAfter: Type.Optional(Type.Number({ description: 'seconds' })),
+});
 export type Problem = Static<typeof Problem>;
+
+type ProblemReplies<C extends ErrorCode> = {
+  [Code in C as (typeof errorCodes)[Code]['status']]: typeof Problem;
+};
+
+/** The replies of a route that may fail with these codes, by their status, each with an example. */
+export function problemReplies<C extends ErrorCode>(...codes: C[]): ProblemReplies<C> {
+  return Object.fromEntries(
+    codes.map((code) => {
+      const { title, status } = errorCodes[code];
+      const example: Problem = { type: 'about:blank', title, status, detail: `${title}.`, code };
+      return [status, Type.Object(Problem.properties, { description: title, examples: [example] })];
+    }),
+  ) as ProblemReplies<C>;
+}
 
 /** Elysia's `t` reads numbers from the text of a query. */
 const Seq = (description: string) =>

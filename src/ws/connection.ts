@@ -53,6 +53,8 @@ export class Connection {
   readonly #queue: (string | Uint8Array | { closedAt: Date })[] = [];
   #queuedBytes = 0;
   #unsettledCost = 0;
+  /** Called when every message that was sent is settled. */
+  #whenSettled: (() => void) | undefined;
   #busy = false;
   #outbox: string[] = [];
 
@@ -86,12 +88,9 @@ export class Connection {
     while (!this.#busy && this.#unsettledCost < MAX_UNSETTLED_COST) {
       const next = this.#queue.shift();
       if (next === undefined) return;
-      if (typeof next === 'object' && 'closedAt' in next) {
-        this.#drop(next.closedAt);
-        return;
-      }
-      this.#queuedBytes -= next.length + FRAME_COST;
-      const effect = this.#handle(next);
+      const isClose = typeof next === 'object' && 'closedAt' in next;
+      if (!isClose) this.#queuedBytes -= next.length + FRAME_COST;
+      const effect = isClose ? this.#drop(next.closedAt) : this.#handle(next);
       if (effect) {
         this.#busy = true;
         void effect.finally(() => {
@@ -102,7 +101,12 @@ export class Connection {
     }
   }
 
-  /** @returns a promise when the next frame has to wait for this one; it never rejects */
+  /**
+   * Messages follow each other without waiting; whatever else comes waits for those before it, so
+   * that nobody is seen to leave before having spoken.
+   *
+   * @returns a promise when the next frame has to wait for this one; it never rejects
+   */
   #handle(raw: string | Uint8Array): Promise<void> | undefined {
     let id: string | undefined;
     try {
@@ -114,7 +118,7 @@ export class Connection {
         case 'message':
           return this.#message(frame);
         case 'leave':
-          return this.#leave(frame);
+          return this.#leave(frame).catch((error) => this.#refuse(error, id));
       }
     } catch (error) {
       this.#refuse(error, id);
@@ -122,6 +126,7 @@ export class Connection {
   }
 
   async #join(frame: FrameOf<'join'>): Promise<void> {
+    await this.#settled();
     if (this.#state.joined) this.#checkSpeaker(this.#state.user, frame.username, 'conflict');
     const room = await this.parts.rooms.findOrCreate(frame.room);
     const user = this.#state.joined
@@ -162,11 +167,13 @@ export class Connection {
       .catch((error) => this.#refuse(error, frame.id))
       .finally(() => {
         this.#unsettledCost -= cost;
+        if (this.#unsettledCost === 0) this.#whenSettled?.();
         this.#pump();
       });
   }
 
-  #leave(frame: FrameOf<'leave'>): undefined {
+  async #leave(frame: FrameOf<'leave'>): Promise<void> {
+    await this.#settled();
     if (!this.#state.joined || this.#state.rooms.size === 0) throw notJoined(frame.room);
     const { user, rooms } = this.#state;
     this.#checkSpeaker(user, frame.username, 'forbidden');
@@ -180,13 +187,21 @@ export class Connection {
     }
   }
 
-  #drop(at: Date): void {
+  async #drop(at: Date): Promise<void> {
+    await this.#settled();
     if (!this.#state.joined) return;
     for (const live of this.#state.rooms.values()) {
       this.parts.presence.drop(live.name, this.#state.user, at);
       this.parts.hub.release(live);
     }
     this.#state.rooms.clear();
+  }
+
+  async #settled(): Promise<void> {
+    if (this.#unsettledCost === 0) return;
+    await new Promise<void>((done) => {
+      this.#whenSettled = done;
+    });
   }
 
   /** Who speaks and where, or the reason why not. */
