@@ -11,20 +11,33 @@ const formats = Object.fromEntries(
   Object.entries(clientFrames).map(([type, schema]) => [type, schema.examples?.[0]]),
 );
 
-const WsInfo = Type.Object({
-  websocketUrl: Type.String(),
-  protocol: Type.Integer({ description: 'the highest protocol that is spoken here' }),
-  messageFormats: Type.Record(Type.String(), Type.Any(), {
-    description: 'an example of each frame that a client may send',
-  }),
-  schemas: Type.Record(Type.String(), Type.Any(), {
-    description: 'the JSON Schema of each, as the server checks it',
-  }),
-  limits: Type.Object({
-    maxContentLength: Type.Integer({ description: 'characters of one message' }),
-    maxFrameBytes: Type.Integer(),
-  }),
-});
+const WsInfo = Type.Object(
+  {
+    websocketUrl: Type.String(),
+    protocol: Type.Integer({ description: 'the highest protocol that is spoken here' }),
+    messageFormats: Type.Record(Type.String(), Type.Any(), {
+      description: 'an example of each frame that a client may send',
+    }),
+    schemas: Type.Record(Type.String(), Type.Any(), {
+      description: 'the JSON Schema of each, as the server checks it',
+    }),
+    limits: Type.Object({
+      maxContentLength: Type.Integer({ description: 'characters of one message' }),
+      maxFrameBytes: Type.Integer(),
+    }),
+  },
+  {
+    examples: [
+      {
+        websocketUrl: 'ws://localhost:3000/ws',
+        protocol: PROTOCOL,
+        messageFormats: { join: formats.join },
+        schemas: { join: { type: 'object', required: ['type', 'username'] } },
+        limits: { maxContentLength: 4000, maxFrameBytes: MAX_FRAME_BYTES },
+      },
+    ],
+  },
+);
 
 export function opsRoutes(parts: {
   settings: { maxContentLength: number };

@@ -44,12 +44,18 @@ export class RoomService {
     return found;
   }
 
-  /** A page of the rooms that anyone may enter, in the order of their names. */
+  /**
+   * A page of the rooms that anyone may enter, in the order of their names.
+   *
+   * @param page `after` is the name of a room, whether it exists or not
+   * @throws {ChatError} `invalid_frame` for what cannot be a room's name
+   */
   async list(page: { after?: string | undefined; limit: number }) {
+    const after = page.after === undefined ? undefined : parseRoomName(page.after);
     return this.db
       .select({ name: rooms.name, createdAt: rooms.createdAt })
       .from(rooms)
-      .where(page.after === undefined ? undefined : gt(rooms.name, page.after))
+      .where(after === undefined ? undefined : gt(rooms.name, after))
       .orderBy(asc(rooms.name))
       .limit(page.limit);
   }

@@ -1,0 +1,195 @@
+import { describe, expect, test as plainTest } from 'bun:test';
+import { sql } from 'drizzle-orm';
+import { MemoryBus } from '../../src/bus/memory.ts';
+import { type OpenDatabase, rows, sqlState } from '../../src/db/index.ts';
+import { createLogger } from '../../src/log.ts';
+import { ChatService } from '../../src/services/chat.service.ts';
+import { RoomService } from '../../src/services/room.service.ts';
+import { UserService } from '../../src/services/user.service.ts';
+import { fresh } from '../support/server.ts';
+
+const log = createLogger('silent');
+
+/** What holds on each of the three databases. */
+export function databaseContract(
+  name: string,
+  open: () => Promise<OpenDatabase>,
+  test: typeof plainTest | typeof plainTest.skip | ((n: string, f: () => Promise<void>) => void),
+): void {
+  let opened: Promise<OpenDatabase> | undefined;
+  const services = async () => {
+    opened ??= open();
+    const { db } = await opened;
+    const bus = new MemoryBus();
+    const published: number[] = [];
+    bus.subscribe((event) => {
+      if (event.kind === 'messages') published.push(...event.messages.map(({ rev }) => rev));
+    });
+    return {
+      db,
+      published,
+      users: new UserService(db, log),
+      rooms: new RoomService(db),
+      chat: new ChatService(db, bus, { maxContentLength: 4000 }, log),
+    };
+  };
+  const scene = async () => {
+    const all = await services();
+    const room = await all.rooms.findOrCreate(fresh('room'));
+    const { user } = await all.users.findOrCreate(fresh('u'));
+    return { ...all, room, user };
+  };
+
+  describe(`${name} as a database`, () => {
+    test('numbers a room’s messages 1, 2, 3 in the order of the calls, with rising ids and times', async () => {
+      const { chat, room, user, published } = await scene();
+      const other = await (await services()).rooms.findOrCreate(fresh('room'));
+      const posted = await Promise.all(
+        Array.from({ length: 2500 }, (_, n) =>
+          chat.post({ room: n % 5 === 0 ? other : room, user, content: `${n}` }),
+        ),
+      );
+      const here = posted.map(({ message }) => message).filter((m) => m.room === room.name);
+      expect(here.map(({ seq }) => seq)).toEqual(here.map((_, n) => n + 1));
+      for (const field of ['id', 'createdAt'] as const) {
+        const values = here.map((message) => message[field]);
+        expect(values).toEqual(values.toSorted((a, b) => (a < b ? -1 : a > b ? 1 : 0)));
+      }
+      expect(published).toHaveLength(2500);
+      const [counter] = await rows<{ rev: number }>(
+        (await services()).db,
+        sql`select rev::float8 from rooms where id = ${room.id}`,
+      );
+      expect(counter?.rev).toBe(2000);
+    });
+
+    test('keeps what was said to the letter', async () => {
+      const { chat, room, user } = await scene();
+      const contents = ['{"a",NULL,\\}', 'NULL', '\\', '"', "it's", ' \t\n x ', '🎉日本', "');--"];
+      for (const content of contents) await chat.post({ room, user, content, clientId: content });
+      const page = await chat.page(room, { limit: 100 });
+      expect(page.map(({ content }) => content)).toEqual(contents);
+    });
+
+    test('stores a client id once, within a batch, across batches and across writers', async () => {
+      const { chat, room, user, published } = await scene();
+      const { chat: second, published: publishedThere } = await services();
+      const post = (writer: ChatService, clientId: string, content = clientId) =>
+        writer.post({ room, user, content, clientId });
+      const posts = Array.from({ length: 300 }, (_, n) => [
+        post(chat, `${n}`),
+        post(n % 2 ? chat : second, `${n}`),
+        post(second, `${n}`),
+      ]);
+      for (const [n, same] of posts.entries()) {
+        const results = await Promise.all(same);
+        expect(new Set(results.map(({ message }) => message.id)).size).toBe(1);
+        expect(results.filter(({ repeated }) => !repeated)).toHaveLength(1);
+        expect(results[0]?.message.content).toBe(`${n}`);
+      }
+      await expect(post(second, '7', 'other')).rejects.toMatchObject({ code: 'conflict' });
+      expect([...published, ...publishedThere].sort((a, b) => a - b)).toEqual(
+        Array.from({ length: 300 }, (_, n) => n + 1),
+      );
+      expect(await chat.page(room, { limit: 1 })).toMatchObject([{ seq: 300 }]);
+    });
+
+    test('gives several writers at once one order without gaps', async () => {
+      const { room, user } = await scene();
+      const other = await (await services()).rooms.findOrCreate(fresh('room'));
+      const writers = await Promise.all([services(), services(), services()]);
+      await Promise.all(
+        writers.flatMap(({ chat }, w) =>
+          Array.from({ length: 500 }, (_, n) =>
+            chat.post({ room: (n + w) % 3 ? room : other, user, content: `${w}.${n}` }),
+          ),
+        ),
+      );
+      for (const each of [room, other]) {
+        const { chat } = await services();
+        const all = [];
+        for (let after = 0; ; ) {
+          const page = await chat.page(each, { after, limit: 100 });
+          if (page.length === 0) break;
+          all.push(...page);
+          after = page.at(-1)?.seq ?? 0;
+        }
+        expect(all.map(({ seq }) => seq)).toEqual(all.map((_, n) => n + 1));
+        for (const [w] of writers.entries()) {
+          const own = all.map(({ content }) => content.split('.').map(Number)).filter(([by]) => by === w);
+          expect(own).toEqual(own.toSorted((a, b) => (a[1] ?? 0) - (b[1] ?? 0)));
+        }
+        const ids = all.map(({ id }) => id);
+        expect(ids).toEqual(ids.toSorted((a, b) => a - b));
+      }
+    });
+
+    test('does not fail a batch for one bad row', async () => {
+      const { chat, room, user, db } = await scene();
+      // No ordinary input can be refused by the schema, so this one test makes it refuse something.
+      const constraint = sql.identifier(`no_poison_${room.id}`);
+      await db.execute(
+        sql`alter table messages add constraint ${constraint} check (content <> 'poison') not valid`,
+      );
+      const results = await Promise.allSettled(
+        ['a', 'poison', 'b', 'c', 'poison', 'd'].map((content) => chat.post({ room, user, content })),
+      );
+      await db.execute(sql`alter table messages drop constraint ${constraint}`);
+      expect(results.map(({ status }) => status)).toEqual([
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+      ]);
+      const page = await chat.page(room, { limit: 10 });
+      expect(page.map(({ content, seq }) => `${seq}${content}`)).toEqual(['1a', '2b', '3c', '4d']);
+    });
+
+    test('answers a post to a room that is gone with not_found, and the others in its batch as ever', async () => {
+      const { chat, room, user, db } = await scene();
+      const gone = await (await services()).rooms.findOrCreate(fresh('room'));
+      await db.execute(sql`delete from rooms where id = ${gone.id}`);
+      const results = await Promise.allSettled(
+        [gone, room, gone, room].map((where) => chat.post({ room: where, user, content: 'hi' })),
+      );
+      expect(results.map(({ status }) => status)).toEqual([
+        'rejected',
+        'fulfilled',
+        'rejected',
+        'fulfilled',
+      ]);
+      expect(results[0]).toMatchObject({ reason: { code: 'not_found' } });
+    });
+
+    test('makes a user and a room of one name once, however many ask at once', async () => {
+      const { users, rooms } = await services();
+      const name = fresh('same');
+      const made = await Promise.all(Array.from({ length: 10 }, () => users.findOrCreate(name)));
+      expect(made.filter(({ created }) => created)).toHaveLength(1);
+      expect(new Set(made.map(({ user }) => user.id)).size).toBe(1);
+      const found = await Promise.all(Array.from({ length: 10 }, () => rooms.findOrCreate(name)));
+      expect(new Set(found.map(({ id }) => id)).size).toBe(1);
+    });
+
+    test('keeps the newest lastSeen', async () => {
+      const { users, user } = await scene();
+      users.seen(user.id, new Date('2026-01-02T03:04:05.678Z'));
+      await users.close();
+      users.seen(user.id, new Date('2025-01-01T00:00:00.000Z'));
+      await users.close();
+      expect(await users.find(user.username)).toMatchObject({ lastSeen: '2026-01-02T03:04:05.678Z' });
+    });
+
+    test('rejects a wrong statement with its SQLSTATE', async () => {
+      const { db } = await services();
+      const error = await rows(db, sql`select 1 / 0`).catch((reason) => reason);
+      expect(sqlState(error)).toBe('22012');
+    });
+
+    test('closes', async () => {
+      await (await opened)?.close();
+    });
+  });
+}

@@ -1,0 +1,244 @@
+import { describe, expect, test } from 'bun:test';
+import { clientFrames } from '../../src/types/websocket.ts';
+import { fresh, startServer } from '../support/server.ts';
+
+const server = await startServer();
+
+const long = 'x'.repeat(65);
+const hostile = `'); drop table messages; -- <script>alert(1)</script> \\ "{}" \${x}`;
+
+/** What is sent, by what is wrong with it; all of it after a join. */
+const refused: [what: string, frame: string | object | Uint8Array<ArrayBuffer>, code: string][] = [
+  ['not JSON', 'hello', 'invalid_frame'],
+  ['nothing', '', 'invalid_frame'],
+  ['half of JSON', '{"type":"message"', 'invalid_frame'],
+  ['an array', '[]', 'invalid_frame'],
+  ['a number', '12', 'invalid_frame'],
+  ['a JSON string that holds a frame', '"{\\"type\\":\\"leave\\"}"', 'invalid_frame'],
+  ['true', 'true', 'invalid_frame'],
+  ['null', 'null', 'invalid_frame'],
+  ['a tower of arrays', '['.repeat(60_000), 'invalid_frame'],
+  ['bytes that are not UTF-8', new Uint8Array([0xff, 0xfe, 0x7b]), 'invalid_frame'],
+  ['no type', {}, 'invalid_frame'],
+  ['a type that is no string', { type: 5 }, 'invalid_frame'],
+  ['an unknown type', { type: 'shout' }, 'unknown_type'],
+  ['a type that every object has', { type: 'constructor' }, 'unknown_type'],
+  ['another such type', { type: '__proto__' }, 'unknown_type'],
+  ['a join without a name', { type: 'join' }, 'invalid_frame'],
+  ['a name that is a number', { type: 'join', username: 5 }, 'invalid_frame'],
+  ['a name that is null', { type: 'join', username: null }, 'invalid_frame'],
+  ['an empty name', { type: 'join', username: '' }, 'invalid_frame'],
+  ['a name with a space', { type: 'join', username: 'a b' }, 'invalid_frame'],
+  ['a name of 33 characters', { type: 'join', username: 'x'.repeat(33) }, 'invalid_frame'],
+  ['a name that begins with a dot', { type: 'join', username: '.ana' }, 'invalid_frame'],
+  ['a reserved name', { type: 'join', username: 'Active' }, 'invalid_frame'],
+  ['half a surrogate pair in a name', '{"type":"join","username":"a\\ud800"}', 'invalid_frame'],
+  ['a NUL in a name', { type: 'join', username: 'a\0' }, 'invalid_frame'],
+  ['SQL and HTML in a name', { type: 'join', username: hostile }, 'invalid_frame'],
+  ['SQL and HTML in a room', { type: 'join', username: 'ana', room: hostile }, 'invalid_frame'],
+  ['a room of 65 characters', { type: 'join', username: 'ana', room: long }, 'invalid_frame'],
+  ['a room with an umlaut', { type: 'join', username: 'ana', room: 'küche' }, 'invalid_frame'],
+  ['a room that is an object', { type: 'join', username: 'ana', room: {} }, 'invalid_frame'],
+  ['a room that is reserved', { type: 'join', username: 'ana', room: 'dm:x' }, 'not_found'],
+  ['another user', { type: 'join', username: 'someone-else' }, 'conflict'],
+  ['an unknown field', { type: 'join', username: 'ana', admin: true }, 'invalid_frame'],
+  ['a prototype', '{"type":"join","username":"ana","__proto__":{"x":1}}', 'invalid_frame'],
+  ['no content', { type: 'message' }, 'invalid_frame'],
+  ['empty content', { type: 'message', content: '' }, 'invalid_frame'],
+  ['blank content', { type: 'message', content: ' \n\t ' }, 'invalid_frame'],
+  ['content that is a number', { type: 'message', content: 1 }, 'invalid_frame'],
+  ['content that is a list', { type: 'message', content: ['hi'] }, 'invalid_frame'],
+  ['4,001 characters', { type: 'message', content: 'x'.repeat(4001) }, 'too_long'],
+  ['4,001 emoji', { type: 'message', content: '🎉'.repeat(4001) }, 'too_long'],
+  ['half a surrogate pair', '{"type":"message","content":"a\\udfff"}', 'invalid_frame'],
+  ['a NUL character', { type: 'message', content: 'a\0b' }, 'invalid_frame'],
+  ['an empty id', { type: 'message', content: 'hi', id: '' }, 'invalid_frame'],
+  ['an id of 65 characters', { type: 'message', content: 'hi', id: long }, 'invalid_frame'],
+  ['an id that is a number', { type: 'message', content: 'hi', id: 5 }, 'invalid_frame'],
+  ['a NUL in an id', { type: 'message', content: 'hi', id: '\0' }, 'invalid_frame'],
+  ['half a pair in an id', '{"type":"message","content":"hi","id":"\\ud83d"}', 'invalid_frame'],
+  ['the name of another', { type: 'message', content: 'hi', username: 'ben' }, 'forbidden'],
+  ['a room that was not joined', { type: 'message', content: 'hi', room: 'away' }, 'not_joined'],
+  ['leaving such a room', { type: 'leave', room: 'away' }, 'not_joined'],
+  ['leaving for another', { type: 'leave', username: 'ben' }, 'forbidden'],
+];
+
+describe('wrong input over WebSocket', () => {
+  test('before a join there is only the join', async () => {
+    const client = await server.connect();
+    for (const type of ['message', 'leave']) {
+      client.send({ type, ...(type === 'message' && { content: 'hi' }), id: type });
+      expect(await client.next()).toMatchObject({ type: 'error', code: 'not_joined', id: type });
+    }
+    await client.close();
+  });
+
+  test('each kind gets the named error, a sentence, and harms nothing', async () => {
+    const room = fresh('room');
+    const witness = await server.join('witness', room);
+    const ana = await server.join('ana', room);
+    await witness.expect('system');
+    for (const [what, frame, code] of refused) {
+      ana.send(frame);
+      const reply = await ana.next();
+      expect({ what, ...reply }).toMatchObject({ what, type: 'error', code });
+      expect('content' in reply && reply.content.length).toBeGreaterThan(10);
+    }
+    ana.send({ type: 'message', content: 'still here' });
+    expect(await ana.expect('message')).toMatchObject({ content: 'still here', seq: 1 });
+    expect(await witness.expect('message')).toMatchObject({ content: 'still here' });
+    expect(await witness.settle()).toEqual([]);
+  });
+
+  test('an error carries the id of its frame', async () => {
+    const client = await server.connect();
+    for (const frame of [
+      { type: 'nope', id: 'a' },
+      { type: 'join', id: 'b' },
+      { type: 'message', content: 'hi', extra: 1, id: 'c' },
+      { id: 'd' },
+    ]) {
+      client.send(frame);
+      expect(await client.expect('error')).toMatchObject({ id: frame.id });
+    }
+    client.send({ type: 'nope' });
+    expect(await client.expect('error')).not.toHaveProperty('id');
+  });
+
+  test('hostile text in the content and the id is stored and shown as it is', async () => {
+    const room = fresh('room');
+    const ana = await server.join('ana', room);
+    const contents = [hostile, '{NULL}', 'NULL', '\\', '"', "'", '{"a",b}', '\u202e\u0007🎉', ' x '];
+    for (const content of contents) {
+      ana.send({ type: 'message', content, id: content.trim().slice(0, 64) });
+      const frames = [await ana.next(), await ana.next()];
+      expect(frames.find(({ type }) => type === 'message')).toMatchObject({ content });
+      expect(frames.find(({ type }) => type === 'ack')).toMatchObject({ id: content.trim().slice(0, 64) });
+    }
+    const stored = await (await server.fetch(`/messages?room=${room}`)).json();
+    expect(stored.map(({ content }: { content: string }) => content)).toEqual(contents);
+  });
+
+  test('4,000 characters pass, also when each takes two units of UTF-16', async () => {
+    const ana = await server.join('ana', fresh('room'));
+    for (const content of ['x'.repeat(4000), '🎉'.repeat(4000)]) {
+      ana.send({ type: 'message', content });
+      expect(await ana.expect('message')).toMatchObject({ content });
+    }
+  });
+
+  test('a frame over 64 KiB closes its connection with 1009, and no other', async () => {
+    const room = fresh('room');
+    const ben = await server.join('ben', room);
+    const ana = await server.join('ana', room);
+    ana.send({ type: 'message', content: 'x'.repeat(65 * 1024) });
+    expect(await ana.closed).toMatchObject({ code: 1009 });
+    expect(await ben.untilType('system')).toMatchObject({ content: 'ana joined the chat' });
+    expect(await ben.untilType('system')).toMatchObject({ content: 'ana left the chat' });
+    ben.send({ type: 'message', content: 'on' });
+    expect(await ben.expect('message')).toMatchObject({ content: 'on' });
+  });
+
+  test('one that sends far more than can be taken is told so, while others talk on', async () => {
+    const room = fresh('room');
+    const ben = await server.join('ben', room);
+    const flood = await server.connect();
+    // All of them wait behind the join.
+    flood.send({ type: 'join', username: 'flood', room });
+    const content = 'x'.repeat(4000);
+    for (let n = 0; n < 2000; n++) flood.send({ type: 'message', content, id: `${n}` });
+    const refusal = await flood.untilType('error');
+    expect(refusal).toMatchObject({ code: 'overloaded', id: expect.any(String) });
+    ben.send({ type: 'message', content: 'still talking' });
+    await ben.until((frame) => frame.type === 'message' && frame.content === 'still talking');
+    await flood.close();
+  });
+
+  test('every example that the server gives is one that it takes', async () => {
+    const room = fresh('room');
+    const ana = await server.connect();
+    for (const type of ['join', 'message', 'leave'] as const) {
+      for (const example of clientFrames[type].examples as object[]) {
+        ana.send({ ...example, username: 'ana', room });
+        if (type !== 'leave') expect((await ana.next()).type).not.toBe('error');
+      }
+    }
+    expect(await ana.settle()).toEqual([]);
+  });
+});
+
+describe('wrong input over REST', () => {
+  const cases: [method: string, path: string, body: string | undefined, status: number, code: string][] = [
+    ['POST', '/users', 'nope', 400, 'invalid_frame'],
+    ['POST', '/users', '[]', 400, 'invalid_frame'],
+    ['POST', '/users', '12', 400, 'invalid_frame'],
+    ['POST', '/users', 'null', 400, 'invalid_frame'],
+    ['POST', '/users', '{}', 400, 'invalid_frame'],
+    ['POST', '/users', '{"username":5}', 400, 'invalid_frame'],
+    ['POST', '/users', '{"username":""}', 400, 'invalid_frame'],
+    ['POST', '/users', '{"username":"a b"}', 400, 'invalid_frame'],
+    ['POST', '/users', '{"username":"me"}', 400, 'invalid_frame'],
+    ['POST', '/users', '{"username":"a\\u0000"}', 400, 'invalid_frame'],
+    ['POST', '/users', '{"username":"a\\ud800"}', 400, 'invalid_frame'],
+    ['POST', '/users', '{"username":"ana","password":"secret"}', 400, 'invalid_frame'],
+    ['POST', '/messages', '{"username":"rest-user"}', 400, 'invalid_frame'],
+    ['POST', '/messages', '{"username":"rest-user","content":""}', 400, 'invalid_frame'],
+    ['POST', '/messages', '{"username":"rest-user","content":"a\\u0000"}', 400, 'invalid_frame'],
+    ['POST', '/messages', '{"username":"rest-user","content":"\\ud800"}', 400, 'invalid_frame'],
+    ['POST', '/messages', '{"username":"rest-user","content":"a","id":""}', 400, 'invalid_frame'],
+    ['POST', '/messages', '{"username":"rest-user","content":"a","x":1}', 400, 'invalid_frame'],
+    ['POST', '/messages', `{"username":"rest-user","content":"${'x'.repeat(4001)}"}`, 413, 'too_long'],
+    ['POST', '/messages', `{"username":"rest-user","content":"${'x'.repeat(66_000)}"}`, 413, 'too_long'],
+    ['POST', '/messages', '{"username":"no-such-user","content":"a"}', 404, 'not_found'],
+    ['POST', '/messages', '{"username":"rest-user","content":"a","room":"no-such-room"}', 404, 'not_found'],
+    ['POST', '/messages', '{"username":"rest-user","content":"a","room":"dm:x"}', 404, 'not_found'],
+    ['POST', '/messages', '{"username":"rest-user","content":"a","room":"ä"}', 400, 'invalid_frame'],
+    ['GET', '/messages?limit=0', undefined, 400, 'invalid_frame'],
+    ['GET', '/messages?limit=101', undefined, 400, 'invalid_frame'],
+    ['GET', '/messages?limit=ten', undefined, 400, 'invalid_frame'],
+    ['GET', '/messages?limit=1.5', undefined, 400, 'invalid_frame'],
+    ['GET', '/messages?before=-1', undefined, 400, 'invalid_frame'],
+    ['GET', '/messages?after=99999999999999999999', undefined, 400, 'invalid_frame'],
+    ['GET', '/messages?colour=red', undefined, 400, 'invalid_frame'],
+    ['GET', '/messages?room=no-such-room', undefined, 404, 'not_found'],
+    ['GET', '/messages?room=a%20b', undefined, 400, 'invalid_frame'],
+    ['GET', "/messages?room=';drop%20table%20users--", undefined, 400, 'invalid_frame'],
+    ['GET', '/users/no-such-user', undefined, 404, 'not_found'],
+    ['GET', '/users/a%20b', undefined, 400, 'invalid_frame'],
+    ['GET', '/users/%ff', undefined, 400, 'invalid_frame'],
+    ['GET', '/users/active?room=%00', undefined, 400, 'invalid_frame'],
+    ['GET', '/rooms?limit=0', undefined, 400, 'invalid_frame'],
+    ['GET', '/rooms?after=%00', undefined, 400, 'invalid_frame'],
+    ['GET', '/no-such-path', undefined, 404, 'not_found'],
+    ['DELETE', '/rooms', undefined, 404, 'not_found'],
+    ['GET', '/ws', undefined, 400, 'invalid_frame'],
+  ];
+
+  test('each kind gets problem+json with the named code', async () => {
+    await server.post('/users', { username: 'rest-user' });
+    for (const [method, path, body, status, code] of cases) {
+      const response = await server.fetch(path, { method, ...(body !== undefined && { body }) });
+      const { headers } = response;
+      const what = `${method} ${path} ${body?.slice(0, 60) ?? ''}`;
+      expect({ what, status: response.status, type: headers.get('content-type') }).toEqual({
+        what,
+        status,
+        type: 'application/problem+json',
+      });
+      expect({ what, ...(await response.json()) }).toEqual({
+        what,
+        type: 'about:blank',
+        title: expect.any(String),
+        detail: expect.stringMatching(/.{10}/),
+        status,
+        code,
+      });
+    }
+    expect((await server.fetch('/health')).status).toBe(200);
+  });
+
+  test('a body too big to be read is refused', async () => {
+    const response = await server.post('/messages', 'x'.repeat(2 * 1024 * 1024));
+    expect(response.status).toBe(413);
+  });
+});

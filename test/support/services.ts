@@ -1,0 +1,53 @@
+import { afterAll, test } from 'bun:test';
+import { SQL } from 'bun';
+
+const POSTGRES = process.env.TEST_POSTGRES_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres';
+
+/** Whether a Postgres answers; without one the tests that need it are skipped, and say so. */
+export const hasPostgres = await answers(POSTGRES);
+
+/**
+ * A test that needs a service which this machine may lack. Then it is skipped with a line that
+ * names the service, or fails where `REQUIRE_SERVICES=1` says that all of them are there.
+ */
+export function testWith(service: string, isThere: boolean) {
+  if (isThere) return test;
+  if (process.env.REQUIRE_SERVICES !== '1') {
+    console.warn(`skipped, for want of ${service}:`);
+    return test.skip;
+  }
+  return (name: string, _: () => Promise<void>) =>
+    test(name, () => {
+      throw new Error(`${service} is required and not there`);
+    });
+}
+
+export const testWithPostgres = testWith(`a Postgres at ${POSTGRES}`, hasPostgres);
+
+/** The URL of a new, empty database on the shared Postgres, gone when the tests of the file are done. */
+export async function freshPostgres(): Promise<string> {
+  const name = `ws_chat_test_${crypto.randomUUID().replaceAll('-', '')}`;
+  await asAdmin(`create database ${name}`);
+  afterAll(() => asAdmin(`drop database if exists ${name} with (force)`));
+  const url = new URL(POSTGRES);
+  url.pathname = `/${name}`;
+  return url.href;
+}
+
+async function asAdmin(statement: string): Promise<void> {
+  const admin = new SQL(POSTGRES, { max: 1 });
+  await admin.unsafe(statement);
+  await admin.close();
+}
+
+async function answers(url: string): Promise<boolean> {
+  const client = new SQL(url, { max: 1, connectionTimeout: 3 });
+  try {
+    await client.unsafe('select 1');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.close();
+  }
+}
