@@ -16,7 +16,7 @@ import { ChatService } from './services/chat.service.ts';
 import { RoomService } from './services/room.service.ts';
 import { UserService } from './services/user.service.ts';
 import { Announcer } from './ws/announcer.ts';
-import { Gateway, type SocketData } from './ws/gateway.ts';
+import { Gateway, type Heartbeat, type SocketData } from './ws/gateway.ts';
 import { Hub } from './ws/hub.ts';
 import { Presence } from './ws/presence.ts';
 
@@ -24,6 +24,8 @@ export interface AppParts {
   settings: Settings;
   database: OpenDatabase;
   log: Logger;
+  /** How dead connections are found; for tests that cannot wait a minute. */
+  heartbeat?: Heartbeat;
 }
 
 /** Bodies past this are refused unread, by the runtime; smaller ones that are too long get a problem+json. */
@@ -38,7 +40,7 @@ export type App = Awaited<ReturnType<typeof createApp>>['app'];
  * @returns `app`, the routes; `listen`, which serves them and `/ws`, and throws when the port is
  *   taken; `stop`, which lets what was taken finish and leaves the database open
  */
-export async function createApp({ settings, database, log }: AppParts) {
+export async function createApp({ settings, database, log, heartbeat }: AppParts) {
   const bus = new MemoryBus();
   const users = new UserService(database.db, log);
   const rooms = new RoomService(database.db);
@@ -58,7 +60,7 @@ export async function createApp({ settings, database, log }: AppParts) {
       users.seen(id, lastSeen);
     },
   });
-  const gateway = new Gateway({ chat, users, rooms, hub, presence, log }, settings);
+  const gateway = new Gateway({ chat, users, rooms, hub, presence, log }, settings, heartbeat);
 
   // The default room is there before anyone joins, for those who read it over REST.
   await rooms.findOrCreate();
@@ -94,7 +96,7 @@ export async function createApp({ settings, database, log }: AppParts) {
         // Bun's page for a fault shows source code.
         development: false,
         maxRequestBodySize: MAX_BODY_BYTES,
-        websocket: gateway.websocket,
+        websocket: gateway.handlers(),
       });
       server = app.server as Server<SocketData>;
       const local = ['127.0.0.1', '0.0.0.0', '::', '::1'].includes(settings.host);

@@ -78,10 +78,12 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
   const candidate = Value.Default(
     Environment,
     Object.fromEntries(
-      given.map(([name, value]) => [
-        name,
-        Value.Convert(Environment.properties[name as keyof Environment], value),
-      ]),
+      given.map(([name, value]) => {
+        const isNumber = /number|integer/.test(
+          Environment.properties[name as keyof Environment].type,
+        );
+        return [name, isNumber && !Number.isNaN(Number(value)) ? Number(value) : value];
+      }),
     ),
   );
   const wrong = new Set([...Value.Errors(Environment, candidate)].map(({ path }) => path.slice(1)));

@@ -99,7 +99,8 @@ function openPostgres(connection: string): Migratable {
   const client = new BunSql(connection, {
     max: POOL_SIZE,
     idleTimeout: 60,
-    connectionTimeout: 10,
+    // Bun waits this long, too, for a connection that was closed while it was being made.
+    connectionTimeout: 5,
   });
   return overBunSql(client, () => client.close({ timeout: 2 }));
 }

@@ -30,7 +30,10 @@ export function messageRoutes(parts: {
       },
       {
         query: MessagePage,
-        response: { 200: Type.Array(StoredMessage), ...problemReplies('invalid_frame', 'not_found') },
+        response: {
+          200: Type.Array(StoredMessage),
+          ...problemReplies('invalid_frame', 'not_found'),
+        },
         detail: {
           summary: 'The most recent messages of a room, oldest first',
           description:

@@ -22,7 +22,10 @@ export function userRoutes({ users, presence }: { users: UserService; presence: 
       },
       {
         query: ActiveUserPage,
-        response: { 200: Type.Array(Type.String(), { examples: [['ana', 'ben']] }), ...problemReplies('invalid_frame') },
+        response: {
+          200: Type.Array(Type.String(), { examples: [['ana', 'ben']] }),
+          ...problemReplies('invalid_frame'),
+        },
         detail: {
           summary: 'Who is here',
           description:

@@ -1,4 +1,4 @@
-import { describe, expect, test as plainTest } from 'bun:test';
+import { describe, expect, type test as plainTest } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { MemoryBus } from '../../src/bus/memory.ts';
 import { type OpenDatabase, rows, sqlState } from '../../src/db/index.ts';
@@ -116,7 +116,9 @@ export function databaseContract(
         }
         expect(all.map(({ seq }) => seq)).toEqual(all.map((_, n) => n + 1));
         for (const [w] of writers.entries()) {
-          const own = all.map(({ content }) => content.split('.').map(Number)).filter(([by]) => by === w);
+          const own = all
+            .map(({ content }) => content.split('.').map(Number))
+            .filter(([by]) => by === w);
           expect(own).toEqual(own.toSorted((a, b) => (a[1] ?? 0) - (b[1] ?? 0)));
         }
         const ids = all.map(({ id }) => id);
@@ -132,7 +134,9 @@ export function databaseContract(
         sql`alter table messages add constraint ${constraint} check (content <> 'poison') not valid`,
       );
       const results = await Promise.allSettled(
-        ['a', 'poison', 'b', 'c', 'poison', 'd'].map((content) => chat.post({ room, user, content })),
+        ['a', 'poison', 'b', 'c', 'poison', 'd'].map((content) =>
+          chat.post({ room, user, content }),
+        ),
       );
       await db.execute(sql`alter table messages drop constraint ${constraint}`);
       expect(results.map(({ status }) => status)).toEqual([
@@ -179,7 +183,9 @@ export function databaseContract(
       await users.close();
       users.seen(user.id, new Date('2025-01-01T00:00:00.000Z'));
       await users.close();
-      expect(await users.find(user.username)).toMatchObject({ lastSeen: '2026-01-02T03:04:05.678Z' });
+      expect(await users.find(user.username)).toMatchObject({
+        lastSeen: '2026-01-02T03:04:05.678Z',
+      });
     });
 
     test('rejects a wrong statement with its SQLSTATE', async () => {

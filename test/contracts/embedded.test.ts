@@ -1,5 +1,5 @@
-import { afterAll, describe, expect, test } from 'bun:test';
 import { Database as Sqlite } from 'bun:sqlite';
+import { afterAll, describe, expect, test } from 'bun:test';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,14 +16,19 @@ databaseContract('the embedded Postgres', () => openDatabase({ dataDir }), test)
 describe('a data folder', () => {
   const epochs = async () => {
     const { db, close } = await openDatabase({ dataDir });
-    const found = await rows<{ epoch: string }>(db, sql`select epoch from rooms order by id limit 3`);
+    const found = await rows<{ epoch: string }>(
+      db,
+      sql`select epoch from rooms order by id limit 3`,
+    );
     await close();
     return found.map(({ epoch }) => epoch);
   };
 
   test('is held by one server at a time', async () => {
     const { close } = await openDatabase({ dataDir });
-    await expect(openDatabase({ dataDir })).rejects.toThrow(/in use by another server \(process \d+\)/);
+    await expect(openDatabase({ dataDir })).rejects.toThrow(
+      /in use by another server \(process \d+\)/,
+    );
     await close();
     expect(existsSync(join(dataDir, '.s.PGSQL.5432'))).toBe(false);
   });

@@ -22,12 +22,15 @@ testWithPostgres('ten servers may migrate one empty Postgres at once', async () 
   }
 });
 
-testWithPostgres('a Postgres that cannot be used is named in one line, without the password', async () => {
-  const attempt = (url: string) =>
-    openDatabase({ databaseUrl: url, dataDir: '' }).catch((error: Error) => error.message);
-  const refused = await attempt('postgres://ana:secret@127.0.0.1:1/chat');
-  expect(refused).toMatch(/cannot use the database chat at 127\.0\.0\.1:1: .*connect/);
-  expect(refused).not.toContain('secret');
-  const missing = await attempt(new URL('/no_such_database', databaseUrl).href);
-  expect(missing).toMatch(/database "no_such_database" does not exist/);
-});
+testWithPostgres(
+  'a Postgres that cannot be used is named in one line, without the password',
+  async () => {
+    const attempt = (url: string) =>
+      openDatabase({ databaseUrl: url, dataDir: '' }).catch((error: Error) => error.message);
+    const refused = await attempt('postgres://ana:secret@127.0.0.1:1/chat');
+    expect(refused).toMatch(/cannot use the database chat at 127\.0\.0\.1:1: .*connect/);
+    expect(refused).not.toContain('secret');
+    const missing = await attempt(new URL('/no_such_database', databaseUrl).href);
+    expect(missing).toMatch(/database "no_such_database" does not exist/);
+  },
+);

@@ -147,7 +147,9 @@ describe('the basic chat (contract 3.1)', () => {
     await ben.until((frame) => frame.type === 'message' && frame.content === 'elsewhere');
     const frames = await ana.settle();
     for (const type of ['system', 'message']) {
-      const rooms = frames.flatMap((frame) => (frame.type === type && 'room' in frame ? [frame.room] : []));
+      const rooms = frames.flatMap((frame) =>
+        frame.type === type && 'room' in frame ? [frame.room] : [],
+      );
       expect(rooms).toEqual([two, one]);
     }
   });
@@ -157,7 +159,11 @@ describe('the basic chat (contract 3.1)', () => {
     const room = fresh('room');
     const first = await server.join(name, room);
     const second = await server.connect();
-    second.send({ type: 'join', username: name.toUpperCase().normalize('NFD'), room: room.toUpperCase() });
+    second.send({
+      type: 'join',
+      username: name.toUpperCase().normalize('NFD'),
+      room: room.toUpperCase(),
+    });
     expect(await second.expect('system')).toMatchObject({ content: `Welcome ${name}!`, room });
     second.send({ type: 'message', username: name.toLowerCase(), content: 'hi' });
     expect(await first.expect('message')).toMatchObject({ username: name });
@@ -210,7 +216,9 @@ describe('the basic chat (contract 3.1)', () => {
     for (let n = 0; n < 20; n++) joiners.push(await server.join(`joiner${n}`, room));
     for (const joiner of joiners) {
       await joiner.until((frame) => frame.type === 'message' && frame.seq === total);
-      const seqs = joiner.received.flatMap((frame) => (frame.type === 'message' ? [frame.seq] : []));
+      const seqs = joiner.received.flatMap((frame) =>
+        frame.type === 'message' ? [frame.seq] : [],
+      );
       const first = seqs[0] as number;
       expect(seqs).toEqual(Array.from({ length: total - first + 1 }, (_, n) => first + n));
     }

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'bun:test';
 import type { ServerFrame } from '../../src/types/websocket.ts';
+import { rawSocket } from '../support/raw-socket.ts';
 import { fresh, startServer } from '../support/server.ts';
 
 const atOnce = await startServer({ presenceGrace: 0 });
 const withGrace = await startServer({ presenceGrace: 1 });
+const quick = await startServer({ presenceGrace: 0 }, { heartbeat: { every: 200, patience: 150 } });
 const patient = await startServer({ presenceGrace: 3600 });
 
 const contents = (frames: ServerFrame[]) =>
@@ -23,7 +25,9 @@ describe('who is here', () => {
     await first.close();
     second.send({ type: 'leave', room });
     await second.settle();
-    await witness.until((frame) => frame.type === 'system' && frame.content === 'ana left the chat');
+    await witness.until(
+      (frame) => frame.type === 'system' && frame.content === 'ana left the chat',
+    );
     expect(contents(witness.received)).toEqual([
       'Welcome witness!',
       'ana joined the chat',
@@ -39,7 +43,9 @@ describe('who is here', () => {
     const before = Date.now() - 1000;
     ana.send({ type: 'leave', username: name, room });
     expect(await ana.settle()).toEqual([]);
-    await witness.until((frame) => frame.type === 'system' && frame.content === `${name} left the chat`);
+    await witness.until(
+      (frame) => frame.type === 'system' && frame.content === `${name} left the chat`,
+    );
     ana.send({ type: 'message', content: 'gone', room, id: 'x' });
     expect(await ana.expect('error')).toMatchObject({ code: 'not_joined' });
     let seen = Number.NaN;
@@ -88,7 +94,9 @@ describe('who is here', () => {
     const back = await withGrace.join('ana', room);
     // Another user's grace, begun later, has run out: so would have ana's.
     await (await withGrace.join('ben', room)).close();
-    await witness.until((frame) => frame.type === 'system' && frame.content === 'ben left the chat');
+    await witness.until(
+      (frame) => frame.type === 'system' && frame.content === 'ben left the chat',
+    );
     expect(contents(witness.received)).toEqual([
       'Welcome witness!',
       'ana joined the chat',
@@ -97,6 +105,20 @@ describe('who is here', () => {
     ]);
     back.send({ type: 'leave', room });
     expect(await witness.expect('system')).toMatchObject({ content: 'ana left the chat' });
+  });
+
+  test('a peer that answers no ping is dropped, in a busy room too, and one that does is not', async () => {
+    const room = fresh('room');
+    const ana = await quick.join('ana', room);
+    const dead = await rawSocket(quick.url);
+    await dead.handshake;
+    dead.send({ type: 'join', username: 'dead', room });
+    await ana.until((frame) => frame.type === 'system' && frame.content === 'dead joined the chat');
+    const talk = setInterval(() => ana.send({ type: 'message', content: 'talk' }), 20);
+    await ana.until((frame) => frame.type === 'system' && frame.content === 'dead left the chat');
+    clearInterval(talk);
+    await dead.closed;
+    expect(ana.socket.readyState).toBe(WebSocket.OPEN);
   });
 
   test('the active users are listed once, in order, by room and in all', async () => {

@@ -115,7 +115,16 @@ describe('users and rooms over REST (contract 5)', () => {
   });
 
   test('names of any script are names', async () => {
-    for (const name of ['李小龙', 'Ольга', 'नमस्ते', 'สมชาย', 'محمد', 'a', 'x'.repeat(32), '1.2_3-4']) {
+    for (const name of [
+      '李小龙',
+      'Ольга',
+      'नमस्ते',
+      'สมชาย',
+      'محمد',
+      'a',
+      'x'.repeat(32),
+      '1.2_3-4',
+    ]) {
       const { status } = await server.post('/users', { username: name });
       expect({ name, ok: status === 200 || status === 201 }).toEqual({ name, ok: true });
     }
@@ -210,6 +219,11 @@ interface Operation {
   summary?: string;
   responses: Record<
     string,
-    { content: Record<string, { schema: { examples?: unknown[]; items?: { examples?: unknown[] } } }> }
+    {
+      content: Record<
+        string,
+        { schema: { examples?: unknown[]; items?: { examples?: unknown[] } } }
+      >;
+    }
   >;
 }

@@ -108,12 +108,24 @@ describe('wrong input over WebSocket', () => {
   test('hostile text in the content and the id is stored and shown as it is', async () => {
     const room = fresh('room');
     const ana = await server.join('ana', room);
-    const contents = [hostile, '{NULL}', 'NULL', '\\', '"', "'", '{"a",b}', '\u202e\u0007🎉', ' x '];
+    const contents = [
+      hostile,
+      '{NULL}',
+      'NULL',
+      '\\',
+      '"',
+      "'",
+      '{"a",b}',
+      '\u202e\u0007🎉',
+      ' x ',
+    ];
     for (const content of contents) {
       ana.send({ type: 'message', content, id: content.trim().slice(0, 64) });
       const frames = [await ana.next(), await ana.next()];
       expect(frames.find(({ type }) => type === 'message')).toMatchObject({ content });
-      expect(frames.find(({ type }) => type === 'ack')).toMatchObject({ id: content.trim().slice(0, 64) });
+      expect(frames.find(({ type }) => type === 'ack')).toMatchObject({
+        id: content.trim().slice(0, 64),
+      });
     }
     const stored = await (await server.fetch(`/messages?room=${room}`)).json();
     expect(stored.map(({ content }: { content: string }) => content)).toEqual(contents);
@@ -168,7 +180,13 @@ describe('wrong input over WebSocket', () => {
 });
 
 describe('wrong input over REST', () => {
-  const cases: [method: string, path: string, body: string | undefined, status: number, code: string][] = [
+  const cases: [
+    method: string,
+    path: string,
+    body: string | undefined,
+    status: number,
+    code: string,
+  ][] = [
     ['POST', '/users', 'nope', 400, 'invalid_frame'],
     ['POST', '/users', '[]', 400, 'invalid_frame'],
     ['POST', '/users', '12', 400, 'invalid_frame'],
@@ -187,12 +205,36 @@ describe('wrong input over REST', () => {
     ['POST', '/messages', '{"username":"rest-user","content":"\\ud800"}', 400, 'invalid_frame'],
     ['POST', '/messages', '{"username":"rest-user","content":"a","id":""}', 400, 'invalid_frame'],
     ['POST', '/messages', '{"username":"rest-user","content":"a","x":1}', 400, 'invalid_frame'],
-    ['POST', '/messages', `{"username":"rest-user","content":"${'x'.repeat(4001)}"}`, 413, 'too_long'],
-    ['POST', '/messages', `{"username":"rest-user","content":"${'x'.repeat(66_000)}"}`, 413, 'too_long'],
+    [
+      'POST',
+      '/messages',
+      `{"username":"rest-user","content":"${'x'.repeat(4001)}"}`,
+      413,
+      'too_long',
+    ],
+    [
+      'POST',
+      '/messages',
+      `{"username":"rest-user","content":"${'x'.repeat(66_000)}"}`,
+      413,
+      'too_long',
+    ],
     ['POST', '/messages', '{"username":"no-such-user","content":"a"}', 404, 'not_found'],
-    ['POST', '/messages', '{"username":"rest-user","content":"a","room":"no-such-room"}', 404, 'not_found'],
+    [
+      'POST',
+      '/messages',
+      '{"username":"rest-user","content":"a","room":"no-such-room"}',
+      404,
+      'not_found',
+    ],
     ['POST', '/messages', '{"username":"rest-user","content":"a","room":"dm:x"}', 404, 'not_found'],
-    ['POST', '/messages', '{"username":"rest-user","content":"a","room":"ä"}', 400, 'invalid_frame'],
+    [
+      'POST',
+      '/messages',
+      '{"username":"rest-user","content":"a","room":"ä"}',
+      400,
+      'invalid_frame',
+    ],
     ['GET', '/messages?limit=0', undefined, 400, 'invalid_frame'],
     ['GET', '/messages?limit=101', undefined, 400, 'invalid_frame'],
     ['GET', '/messages?limit=ten', undefined, 400, 'invalid_frame'],

@@ -1,5 +1,5 @@
 import { neonConfig } from '@neondatabase/serverless';
-import { type Socket, connect } from 'bun';
+import { connect, type Socket } from 'bun';
 
 interface Link {
   tcp?: Socket;

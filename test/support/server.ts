@@ -1,5 +1,5 @@
 import { afterAll } from 'bun:test';
-import { createApp } from '../../src/app.ts';
+import { type AppParts, createApp } from '../../src/app.ts';
 import { readSettings, type Settings } from '../../src/config.ts';
 import { type OpenDatabase, openDatabase } from '../../src/db/index.ts';
 import { createLogger } from '../../src/log.ts';
@@ -27,12 +27,13 @@ export interface TestServer {
 /** A real server on a free port, stopped when the tests of the file are done. */
 export async function startServer(
   settings: Partial<Settings> = {},
-  database?: OpenDatabase,
+  parts: Partial<AppParts> = {},
 ): Promise<TestServer> {
   const { listen, stop } = await createApp({
     settings: { ...readSettings({}), port: 0, presenceGrace: 0, ...settings },
-    database: database ?? (await sharedDatabase()),
+    database: parts.database ?? (await sharedDatabase()),
     log: createLogger('silent'),
+    ...parts,
   });
   const url = listen();
   let stopped: Promise<void> | undefined;

@@ -1,0 +1,77 @@
+import { afterAll, describe, expect } from 'bun:test';
+import { openDatabase } from '../../src/db/index.ts';
+import { cuttableProxy } from '../support/cuttable-proxy.ts';
+import { startServer } from '../support/server.ts';
+import { freshPostgres, testWithPostgres } from '../support/services.ts';
+
+async function behindProxy() {
+  const proxy = await cuttableProxy(await freshPostgres());
+  const database = await openDatabase({ databaseUrl: proxy.url, dataDir: '' });
+  const server = await startServer({}, { database });
+  afterAll(() => database.close());
+  return { proxy, server };
+}
+
+describe('a database that goes away', () => {
+  testWithPostgres(
+    'costs an error, never the connection, and all is well when it is back',
+    async () => {
+      const { proxy, server } = await behindProxy();
+      const ana = await server.join('ana', 'room');
+      ana.send({ type: 'message', content: 'before', id: '1' });
+      await ana.untilType('ack');
+      expect((await server.fetch('/ready')).status).toBe(200);
+
+      proxy.cut();
+      ana.send({ type: 'message', content: 'during', id: '2' });
+      expect(await ana.untilType('error')).toMatchObject({
+        code: 'unavailable',
+        id: '2',
+        retryAfter: 1,
+      });
+      const ready = await server.fetch('/ready');
+      expect(ready.status).toBe(503);
+      expect(await ready.json()).toMatchObject({ code: 'unavailable' });
+      expect((await server.fetch('/health')).status).toBe(200);
+      const read = await server.fetch('/messages?room=room');
+      expect(read.headers.get('content-type')).toBe('application/problem+json');
+
+      await proxy.mend();
+      // Sent again with the same id, as the error says.
+      for (let type = ''; type !== 'ack'; ) {
+        ana.send({ type: 'message', content: 'during', id: '2' });
+        type = (await ana.until(({ type }) => type === 'ack' || type === 'error')).type;
+      }
+      const contents = ana.received.flatMap((frame) =>
+        frame.type === 'message' ? [frame.content] : [],
+      );
+      expect(contents).toEqual(['before', 'during']);
+      expect((await server.fetch('/ready')).status).toBe(200);
+    },
+  );
+
+  testWithPostgres(
+    'after a commit whose answer was lost, everyone still sees the message once',
+    async () => {
+      const { proxy, server } = await behindProxy();
+      const ana = await server.join('ana', 'room');
+      const ben = await server.join('ben', 'room');
+      await ana.expect('system');
+      // Postgres says this once the statement is committed.
+      proxy.cutAtAnswer('INSERT 0 1');
+      ana.send({ type: 'message', content: 'lost and found', id: '1' });
+      expect(await ana.untilType('error')).toMatchObject({ code: 'unavailable', id: '1' });
+      await proxy.mend();
+      for (const client of [ana, ben]) {
+        expect(await client.untilType('message')).toMatchObject({
+          content: 'lost and found',
+          seq: 1,
+        });
+      }
+      ana.send({ type: 'message', content: 'lost and found', id: '1' });
+      expect(await ana.untilType('ack')).toMatchObject({ seq: 1 });
+      ana.send({ type: 'message', content: 'next', id: '2' });
+      expect(await ben.expect('message')).toMatchObject({ content: 'next', seq: 2 });
+    },
+  );
+});
