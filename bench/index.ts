@@ -1,0 +1,29 @@
+/** `bun run bench [name]`: runs the benchmarks, all or one, and prints a table. */
+import { durableMessages } from './durable-messages.ts';
+import type { Result } from './support.ts';
+
+const benchmarks: Record<string, () => Promise<Result[]>> = { 'durable-messages': durableMessages };
+
+const wanted = process.argv[2];
+if (wanted && !(wanted in benchmarks)) {
+  console.error(`There is no benchmark "${wanted}"; there are ${Object.keys(benchmarks).join(', ')}`);
+  process.exit(1);
+}
+
+const results: Result[] = [];
+for (const [name, run] of Object.entries(benchmarks)) {
+  if (wanted && wanted !== name) continue;
+  console.log(`running ${name} …`);
+  results.push(...(await run()));
+}
+console.table(
+  results.map(({ what, rate, peer, peerName, aim }) => ({
+    what,
+    'this server': Math.round(rate),
+    peer: Math.round(peer),
+    'the peer is': peerName,
+    ratio: Number((rate / peer).toFixed(2)),
+    aim,
+  })),
+);
+process.exit();

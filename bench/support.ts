@@ -1,0 +1,78 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { SQL } from 'bun';
+
+const root = new URL('../', import.meta.url).pathname;
+
+/** The Postgres to measure on; benchmarks that need one are left out, and say so, when it is not there. */
+export const postgresUrl =
+  process.env.TEST_POSTGRES_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres';
+
+/** One line of the table at the end. */
+export interface Result {
+  what: string;
+  /** Per second. */
+  rate: number;
+  /** The rate of the peer measured in the same run. */
+  peer: number;
+  peerName: string;
+  /** The ratio that is aimed at. */
+  aim: number;
+}
+
+/** A server in a process of its own. */
+export async function startServer(env: Record<string, string>) {
+  const child = Bun.spawn([process.execPath, 'src/index.ts'], {
+    cwd: root,
+    env: { PATH: process.env.PATH ?? '', PORT: '0', LOG_LEVEL: 'error', ...env },
+    stdout: 'pipe',
+    stderr: 'inherit',
+  });
+  let text = '';
+  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream() as never)) {
+    text += chunk;
+    const url = /http:\/\/(\S+)/.exec(text)?.[1];
+    if (url) return { ws: `ws://${url}/ws`, stop: () => stop(child) };
+  }
+  throw new Error('the server did not start');
+}
+
+async function stop(child: Bun.Subprocess): Promise<void> {
+  child.kill('SIGTERM');
+  await child.exited;
+}
+
+/** Runs a script of this folder in a process of its own and reads the JSON that it prints. */
+export async function runScript<Output>(script: string, input: object): Promise<Output> {
+  const child = Bun.spawn([process.execPath, join(root, 'bench', script), JSON.stringify(input)], {
+    stdout: 'pipe',
+    stderr: 'inherit',
+  });
+  return JSON.parse(await new Response(child.stdout).text());
+}
+
+/** A folder for the time of `use`. */
+export async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'ws-chat-bench-'));
+  try {
+    return await use(folder);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** A new database on the Postgres, for the time of `use`. */
+export async function withDatabase<T>(use: (url: string) => Promise<T>): Promise<T> {
+  const admin = new SQL(postgresUrl, { max: 1 });
+  const name = `ws_chat_bench_${crypto.randomUUID().replaceAll('-', '')}`;
+  await admin.unsafe(`create database ${name}`);
+  try {
+    const url = new URL(postgresUrl);
+    url.pathname = `/${name}`;
+    return await use(url.href);
+  } finally {
+    await admin.unsafe(`drop database ${name} with (force)`);
+    await admin.close();
+  }
+}
