@@ -6,7 +6,9 @@ const benchmarks: Record<string, () => Promise<Result[]>> = { 'durable-messages'
 
 const wanted = process.argv[2];
 if (wanted && !(wanted in benchmarks)) {
-  console.error(`There is no benchmark "${wanted}"; there are ${Object.keys(benchmarks).join(', ')}`);
+  console.error(
+    `There is no benchmark "${wanted}"; there are ${Object.keys(benchmarks).join(', ')}`,
+  );
   process.exit(1);
 }
 

@@ -3,9 +3,8 @@
  *
  * Input: `{ url, connections, outstanding, seconds }`; output: `{ acks }`, per second.
  */
-const input: { url: string; connections: number; outstanding: number; seconds: number } = JSON.parse(
-  process.argv[2] as string,
-);
+const input: { url: string; connections: number; outstanding: number; seconds: number } =
+  JSON.parse(process.argv[2] as string);
 
 let acks = 0;
 let sent = 0;
