@@ -67,6 +67,10 @@ export async function createApp({ settings, database, log, heartbeat }: AppParts
 
   const app = new Elysia({ normalize: false })
     .use(problems(log))
+    // `?before=&after=` asks for neither.
+    .onTransform(({ query }) => {
+      for (const [name, value] of Object.entries(query)) if (value === '') delete query[name];
+    })
     .use(pageRoutes())
     .use(messageRoutes({ chat, users, rooms }))
     .use(userRoutes({ users, presence }))

@@ -77,6 +77,7 @@ describe('messages over REST (contract 5)', () => {
 
     expect(seqs(await json(`/messages?room=${room}`))).toEqual(range(71, 120));
     expect(seqs(await json(`/messages?room=${room}&limit=1`))).toEqual([120]);
+    expect(seqs(await json(`/messages?limit=2&room=${room}&before=&after=`))).toEqual([119, 120]);
     expect(seqs(await json(`/messages?room=${room}&limit=2&before=5`))).toEqual([3, 4]);
     expect(seqs(await json(`/messages?room=${room}&limit=2&after=5`))).toEqual([6, 7]);
     expect(seqs(await json(`/messages?room=${room}&after=5&before=8`))).toEqual([6, 7]);
