@@ -21,8 +21,8 @@ export type ErrorCode = keyof typeof errorCodes;
 export const closeCodes = {
   /** The server stops or restarts: reconnect. */
   restart: 1012,
-  /** A fault of the server: reconnect with backoff. */
-  fault: 1011,
+  /** Too slow to take what is sent: reconnect at once and resume. */
+  slow: 4408,
 } as const;
 
 /**
@@ -44,11 +44,4 @@ export class ChatError extends Error {
   ) {
     super(message);
   }
-}
-
-/** Any thrown value as a {@link ChatError}: what is not one already becomes a nameless `internal`. */
-export function toChatError(error: unknown): ChatError {
-  return error instanceof ChatError
-    ? error
-    : new ChatError('internal', 'Something went wrong on the server; it has been logged.');
 }

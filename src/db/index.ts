@@ -8,6 +8,7 @@ import { drizzle as drizzleNeon } from 'drizzle-orm/neon-serverless';
 import { migrate as migrateNeon } from 'drizzle-orm/neon-serverless/migrator';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import { openEmbedded } from './embedded.ts';
+import { rootMessage } from './failures.ts';
 import * as schema from './schema/index.ts';
 
 /** What the services see, whichever of the three databases is behind it. */
@@ -66,31 +67,6 @@ export async function openDatabase(settings: {
 export async function rows<Row>(db: Pick<Database, 'execute'>, statement: SQL): Promise<Row[]> {
   const result = (await db.execute(statement)) as Row[] | { rows: Row[] };
   return Array.isArray(result) ? result : result.rows;
-}
-
-/**
- * The SQLSTATE with which the server rejected a statement, or undefined when no answer came: then
- * nobody knows whether it was committed.
- *
- * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
- */
-export function sqlState(error: unknown): string | undefined {
-  const { errno, code } = rootCause(error) as { errno?: unknown; code?: unknown };
-  return [errno, code].find(
-    (state): state is string => typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state),
-  );
-}
-
-/** What went wrong, without the statement and its parameters, which hold what users wrote. */
-export function rootMessage(error: unknown): string {
-  const cause = rootCause(error);
-  return cause instanceof Error && cause.message ? cause.message : String(cause);
-}
-
-function rootCause(error: unknown): unknown {
-  let cause = error;
-  while (cause instanceof Error && cause.cause) cause = cause.cause;
-  return cause ?? {};
 }
 
 type Migratable = OpenDatabase & { migrate(): Promise<void> };

@@ -1,6 +1,7 @@
 /** `bun run db:migrate`: brings the schema up to date without serving. */
 import { readSettings } from '../config.ts';
-import { openDatabase, rootMessage } from './index.ts';
+import { rootMessage } from './failures.ts';
+import { openDatabase } from './index.ts';
 
 try {
   const { close } = await openDatabase(readSettings(process.env));

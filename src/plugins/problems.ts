@@ -1,6 +1,6 @@
 import { Elysia, type ValidationError } from 'elysia';
-import { rootMessage, sqlState } from '../db/index.ts';
-import { ChatError, errorCodes, toChatError } from '../errors.ts';
+import { rootMessage, sqlState, toChatError } from '../db/failures.ts';
+import { ChatError, errorCodes } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Problem } from '../types/rest.ts';
 

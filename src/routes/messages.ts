@@ -43,12 +43,13 @@ export function messageRoutes(parts: {
     )
     .post(
       '/messages',
-      async ({ body: { username, content, room, id }, set }) => {
+      async ({ body: { username, content, room, id, data }, set }) => {
         const { message, repeated } = await parts.chat.post({
           user: await parts.users.find(username),
           room: await parts.rooms.find(room),
           content,
           clientId: id,
+          data,
         });
         set.status = repeated ? 200 : 201;
         return message;

@@ -4,7 +4,7 @@ import type { Database } from '../db/index.ts';
 import { messages, users } from '../db/schema/index.ts';
 import type { Logger } from '../log.ts';
 import type { StoredMessage } from '../types/rest.ts';
-import { checkClientId, checkContent } from '../types/text.ts';
+import { checkClientId, checkContent, checkData } from '../types/text.ts';
 import { MessageWriter, type Post, type Posted } from './message-writer.ts';
 import type { Room } from './room.service.ts';
 
@@ -38,6 +38,7 @@ export class ChatService {
   async post(post: Post): Promise<Posted> {
     checkContent(post.content, this.settings.maxContentLength);
     if (post.clientId !== undefined) checkClientId(post.clientId);
+    checkData(post.data);
     return this.#writer.write(post);
   }
 
@@ -60,6 +61,8 @@ export class ChatService {
         username: users.username,
         content: messages.content,
         createdAt: messages.createdAt,
+        data: messages.data,
+        clientId: messages.clientId,
       })
       .from(messages)
       .innerJoin(users, eq(users.id, messages.userId))
@@ -72,10 +75,12 @@ export class ChatService {
       )
       .orderBy(forward ? asc(messages.seq) : desc(messages.seq))
       .limit(page.limit);
-    const stored = found.map((message) => ({
+    const stored = found.map(({ createdAt, data, clientId, ...message }) => ({
       ...message,
       room: room.name,
-      createdAt: message.createdAt.toISOString(),
+      createdAt: createdAt.toISOString(),
+      ...(data !== null && { data: JSON.parse(data) }),
+      ...(clientId !== null && { clientId }),
     }));
     return forward ? stored : stored.reverse();
   }

@@ -1,9 +1,9 @@
-import { type SQL, sql } from 'drizzle-orm';
-import { type Database, rootMessage, rows, sqlState } from '../db/index.ts';
-import { messages, rooms } from '../db/schema/index.ts';
+import { isAboutARow, isOutcomeUnknown, rootMessage, sqlState } from '../db/failures.ts';
+import { type Database, rows } from '../db/index.ts';
 import { ChatError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { StoredMessage, User } from '../types/rest.ts';
+import { findRepeats, type Inserted, insertBatch, type Repeat } from './message-statements.ts';
 import type { Room } from './room.service.ts';
 
 /** A message on its way to the database. */
@@ -13,6 +13,8 @@ export interface Post {
   content: string;
   /** Unique per room and user, for ever. */
   clientId?: string | undefined;
+  /** Any JSON value, for programs. */
+  data?: unknown;
 }
 
 /** The message as it is stored, and whether an earlier post had stored it already. */
@@ -31,25 +33,17 @@ export interface WriterEvents {
 /** A post and all who wait for it: more than one when the same client id came again. */
 interface Entry extends Post {
   cost: number;
-  waiting: { content: string; done(posted: Posted): void; failed(error: ChatError): void }[];
+  /** `data` as JSON. */
+  json: string | undefined;
+  waiting: { said: string; done(posted: Posted): void; failed(error: ChatError): void }[];
 }
-
-interface Inserted {
-  id: number;
-  roomId: number;
-  seq: number;
-  /** Milliseconds since 1970. */
-  at: number;
-}
-
-type Repeat = Omit<StoredMessage, 'createdAt'> & { roomId: number; clientId: string; at: number };
 
 const MAX_BATCH_POSTS = 1000;
-/** UTF-16 units of content in one statement; larger ones gain nothing and hold up the queries behind. */
+/** UTF-16 units of content and data in one statement; larger ones gain nothing and hold up the queries behind. */
 const MAX_BATCH_COST = 1024 * 1024;
 /** What may wait, in the same measure: two to three seconds of work for a small Postgres. */
 const MAX_QUEUE_COST = 16 * 1024 * 1024;
-/** What a post costs beside its content, in the same measure. */
+/** What a post costs beside these, in the same measure. */
 const POST_COST = 200;
 
 /**
@@ -78,14 +72,16 @@ export class MessageWriter {
    */
   write(post: Post): Promise<Posted> {
     return new Promise((done, failed) => {
-      const cost = post.content.length + POST_COST;
+      const json = post.data == null ? undefined : JSON.stringify(post.data);
+      const cost = post.content.length + (json?.length ?? 0) + POST_COST;
       if (this.#closed) {
         failed(new ChatError('unavailable', 'The server is stopping; send this again soon.', 1));
       } else if (this.#queueCost + cost > MAX_QUEUE_COST) {
         failed(new ChatError('overloaded', 'Too much is being said at once; try again.', 1));
       } else {
         this.#queueCost += cost;
-        this.#queue.push({ ...post, cost, waiting: [{ content: post.content, done, failed }] });
+        const waiting = [{ said: said(post.content, json), done, failed }];
+        this.#queue.push({ ...post, cost, json, waiting });
         this.#running ??= this.#run();
       }
     });
@@ -141,8 +137,7 @@ export class MessageWriter {
   }
 
   async #recover(batch: Entry[], error: unknown): Promise<void> {
-    const state = sqlState(error);
-    if (state === UNIQUE_VIOLATION) {
+    if (sqlState(error) === UNIQUE_VIOLATION) {
       let rest: Entry[];
       try {
         rest = await this.#settleRepeats(batch);
@@ -151,8 +146,7 @@ export class MessageWriter {
       }
       if (rest.length < batch.length) return this.#commit(rest);
     }
-    const isAboutARow = state?.startsWith('22') || state?.startsWith('23');
-    return isAboutARow ? this.#isolate(batch, error) : this.#giveUp(batch, error);
+    return isAboutARow(error) ? this.#isolate(batch, error) : this.#giveUp(batch, error);
   }
 
   #giveUp(batch: Entry[], error: unknown): void {
@@ -166,8 +160,7 @@ export class MessageWriter {
         1,
       ),
     );
-    // Without an answer, or with one that ended the connection, it may have been committed.
-    if (!state || state.startsWith('08') || state.startsWith('57')) {
+    if (isOutcomeUnknown(error)) {
       this.events.onDoubt([...new Set(batch.map(({ room }) => room.name))]);
     }
   }
@@ -191,7 +184,7 @@ export class MessageWriter {
     // Ids are drawn in the order of the batch.
     inserted.sort((a, b) => a.id - b.id);
     const messages = inserted.map(({ id, seq, at }, index): StoredMessage => {
-      const { room, user, content } = stored[index] as Entry;
+      const { room, user, content, data, clientId } = stored[index] as Entry;
       return {
         id,
         room: room.name,
@@ -201,6 +194,8 @@ export class MessageWriter {
         username: user.username,
         content,
         createdAt: new Date(at).toISOString(),
+        ...(data != null && { data }),
+        ...(clientId !== undefined && { clientId }),
       };
     });
     this.events.onCommit(messages);
@@ -212,11 +207,11 @@ export class MessageWriter {
   /** Answers what an earlier post had stored with that post's result, and returns the others. */
   async #settleRepeats(batch: Entry[]): Promise<Entry[]> {
     const known = new Map<string | undefined, StoredMessage>();
-    for (const row of await rows<Repeat>(this.db, findRepeats(batch))) {
-      const { roomId, clientId, at, ...message } = row;
-      known.set(clientKey(roomId, message.userId, clientId), {
-        ...message,
+    for (const { roomId, at, data, ...row } of await rows<Repeat>(this.db, findRepeats(batch))) {
+      known.set(clientKey(roomId, row.userId, row.clientId), {
+        ...row,
         createdAt: new Date(at).toISOString(),
+        ...(data !== null && { data: JSON.parse(data) }),
       });
     }
     const first = ({ room, user, clientId }: Entry) =>
@@ -233,84 +228,24 @@ function clientKey(roomId: number, userId: number, clientId: string | undefined)
   return clientId === undefined ? undefined : `${roomId} ${userId} ${clientId}`;
 }
 
+/** What makes two posts the same. */
+function said(content: string, json: string | undefined): string {
+  return json === undefined ? content : `${content}\0${json}`;
+}
+
 /** The first to wait is the one whose post was stored, unless it was stored before. */
 function answer(entry: Entry, message: StoredMessage, repeated: boolean): void {
-  for (const [index, { content, done, failed }] of entry.waiting.entries()) {
-    if (content === message.content) done({ message, repeated: repeated || index > 0 });
+  const stored = repeated
+    ? said(message.content, 'data' in message ? JSON.stringify(message.data) : undefined)
+    : said(entry.content, entry.json);
+  for (const [index, { said, done, failed }] of entry.waiting.entries()) {
+    if (said === stored) done({ message, repeated: repeated || index > 0 });
     else failed(new ChatError('conflict', 'This id stands for a message with other content.'));
   }
 }
 
 function fail(batch: Entry[], error: ChatError): void {
   for (const { failed } of batch.flatMap(({ waiting }) => waiting)) failed(error);
-}
-
-/**
- * One statement for a whole batch. The rooms are locked in the order of their ids, so that two
- * servers never wait for each other; the counters rise under the lock, and ids and times are drawn
- * after it, so that they rise with `seq`.
- */
-function insertBatch(batch: Entry[]): SQL {
-  const counts = new Map<number, number>();
-  const offsets = batch.map(({ room }) => {
-    const offset = (counts.get(room.id) ?? 0) + 1;
-    counts.set(room.id, offset);
-    return offset;
-  });
-  return sql`
-    with batch as (
-      select * from unnest(
-        ${array(batch.map(({ room }) => room.id))}::int[],
-        ${array(offsets)}::int[],
-        ${array(batch.map(({ user }) => user.id))}::int[],
-        ${array(batch.map(({ clientId }) => clientId))}::text[],
-        ${array(batch.map(({ content }) => content))}::text[]
-      ) with ordinality as b (room_id, place, user_id, client_id, content, ord)
-    ), counts as (
-      select * from unnest(${array([...counts.keys()])}::int[], ${array([...counts.values()])}::int[])
-        as c (room_id, posts)
-    ), locked as (
-      select id from ${rooms} where id in (select room_id from counts) order by id for update
-    ), counted as (
-      update ${rooms} set rev = rev + posts from counts, locked
-        where ${rooms.id} = locked.id and counts.room_id = locked.id
-        returning ${rooms.id}, rev - posts as base, clock_timestamp() as at
-    )
-    insert into ${messages} (room_id, seq, rev, user_id, client_id, content, created_at)
-      select room_id, base + place, base + place, user_id, client_id, content, at
-      from batch join counted on counted.id = batch.room_id order by ord
-      returning id::float8, room_id as "roomId", seq::float8,
-        (extract(epoch from created_at) * 1000)::float8 as at`;
-}
-
-function findRepeats(batch: Entry[]): SQL {
-  const named = batch.filter(({ clientId }) => clientId !== undefined);
-  return sql`
-    select
-      m.id::float8 as id, r.name as room, m.room_id as "roomId", m.seq::float8 as seq,
-      m.rev::float8 as rev, m.user_id as "userId", u.username, m.client_id as "clientId", m.content,
-      (extract(epoch from m.created_at) * 1000)::float8 as at
-    from unnest(
-        ${array(named.map(({ room }) => room.id))}::int[],
-        ${array(named.map(({ user }) => user.id))}::int[],
-        ${array(named.map(({ clientId }) => clientId))}::text[]
-      ) as k (room_id, user_id, client_id)
-      join ${messages} m on m.room_id = k.room_id and m.user_id = k.user_id and m.client_id = k.client_id
-      join rooms r on r.id = m.room_id
-      join users u on u.id = m.user_id`;
-}
-
-/**
- * An array as Postgres reads it from text, which every driver passes on untouched.
- *
- * @see https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
- */
-function array(values: (number | string | undefined)[]): string {
-  const items = values.map((value) => {
-    if (value === undefined) return 'NULL';
-    return typeof value === 'number' ? value : `"${value.replace(/["\\]/g, '\\$&')}"`;
-  });
-  return `{${items.join(',')}}`;
 }
 
 function partition<T>(items: T[], test: (item: T) => boolean): [yes: T[], no: T[]] {

@@ -9,9 +9,11 @@ import { DEFAULT_ROOM } from '../types/websocket.ts';
 export interface Room {
   id: number;
   name: string;
+  /** Names its history. */
+  epoch: string;
 }
 
-const columns = { id: rooms.id, name: rooms.name };
+const columns = { id: rooms.id, name: rooms.name, epoch: rooms.epoch };
 
 /** Where people meet. */
 export class RoomService {

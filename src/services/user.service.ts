@@ -1,5 +1,6 @@
 import { eq, sql } from 'drizzle-orm';
-import { type Database, rootMessage } from '../db/index.ts';
+import { rootMessage } from '../db/failures.ts';
+import type { Database } from '../db/index.ts';
 import { users } from '../db/schema/index.ts';
 import { ChatError } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -8,8 +9,15 @@ import { parseUsername } from '../types/text.ts';
 
 const columns = { id: users.id, username: users.username, lastSeen: users.lastSeen };
 
+/** As much of a user as never changes. */
+export type Person = Pick<User, 'id' | 'username'>;
+
+/** How many users are remembered, so that those who come back at once are not all looked up. */
+const REMEMBERED = 10_000;
+
 /** Who there is. */
 export class UserService {
+  readonly #remembered = new Map<string, Person>();
   readonly #lastSeen = new Map<number, Date>();
   #storing: Promise<void> | undefined;
 
@@ -35,6 +43,28 @@ export class UserService {
     if (made) return { user: toUser(made), created: true };
     // Someone else made it in between.
     return { user: await this.find(username), created: false };
+  }
+
+  /**
+   * The same for those who enter, from memory where it can.
+   *
+   * @throws {ChatError} `invalid_frame` for what cannot be a name
+   */
+  async enter(username: string): Promise<Person> {
+    const { key } = parseUsername(username);
+    let known = this.#remembered.get(key);
+    if (!known) {
+      const { user } = await this.findOrCreate(username);
+      known = { id: user.id, username: user.username };
+    }
+    // Deleted and set again it is the youngest, and the oldest is the first to be forgotten.
+    this.#remembered.delete(key);
+    this.#remembered.set(key, known);
+    for (const oldest of this.#remembered.keys()) {
+      if (this.#remembered.size <= REMEMBERED) break;
+      this.#remembered.delete(oldest);
+    }
+    return known;
   }
 
   /** @throws {ChatError} `not_found`, or `invalid_frame` for what cannot be a name */

@@ -28,6 +28,8 @@ export const StoredMessage = Type.Object(
     username: Username,
     content: Type.String(),
     createdAt: Timestamp,
+    data: Type.Optional(Type.Unknown({ description: "what the sender's program added" })),
+    clientId: Type.Optional(Type.String({ description: 'the id that the sender gave it' })),
   },
   {
     examples: [
@@ -52,6 +54,7 @@ export const NewMessage = Type.Object(
     content: Type.String({ description: expected.content }),
     room: Type.Optional(Room),
     id: Type.Optional(Id),
+    data: Type.Optional(Type.Unknown({ description: 'JSON for programs, up to 32 levels deep' })),
   },
   { ...strict, examples: [{ username: 'ana', content: 'hi' }] },
 );

@@ -93,3 +93,22 @@ function checkStorable(field: string, text: string): void {
     throw new ChatError('invalid_frame', `"${field}" holds a NUL character, which text cannot`);
   }
 }
+
+/** Deeper than any sensible message, and far from what stops a JSON parser. */
+const MAX_DATA_DEPTH = 32;
+
+/**
+ * Checks what a program adds to a message.
+ *
+ * @throws {ChatError} `invalid_frame`
+ */
+export function checkData(data: unknown): void {
+  if (depthExceeds(data, MAX_DATA_DEPTH)) {
+    throw new ChatError('invalid_frame', `"data" must be JSON of at most ${MAX_DATA_DEPTH} levels`);
+  }
+}
+
+function depthExceeds(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => depthExceeds(inner, levels - 1));
+}

@@ -6,12 +6,20 @@ import { expected } from './text.ts';
 /** Bytes of one frame, either way of encoding it: text, or binary that holds UTF-8. */
 export const MAX_FRAME_BYTES = 64 * 1024;
 /** The highest `protocol` that a `join` may ask for. */
-export const PROTOCOL = 0;
+export const PROTOCOL = 1;
+/** What one `joined` or `history` holds at most: changes, and characters of their JSON. */
+export const MAX_PAGE_CHANGES = 500;
+export const MAX_PAGE_CHARACTERS = 256 * 1024;
 export const DEFAULT_ROOM = 'general';
 
 const Username = Type.String({ description: expected.username });
 const Room = Type.String({ description: expected.room });
 const Id = Type.String({ minLength: 1, maxLength: 64, description: expected.id });
+const Seq = Type.Integer({
+  minimum: 0,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: 'a `seq`: a whole number from 0 on',
+});
 const Content = Type.String({ description: expected.content });
 const strict = { additionalProperties: false };
 
@@ -23,6 +31,17 @@ export const clientFrames = {
       username: Username,
       room: Type.Optional(Room),
       id: Type.Optional(Id),
+      protocol: Type.Optional(
+        Type.Union([Type.Literal(0), Type.Literal(1)], { description: '0 or 1' }),
+      ),
+      since: Type.Optional(
+        Type.Union([Seq, Type.Literal('$')], {
+          description: 'the last `rev` seen, a whole number from 0 on, or "$"; needs protocol 1',
+        }),
+      ),
+      epoch: Type.Optional(
+        Type.String({ maxLength: 64, description: 'the epoch seen with it; needs protocol 1' }),
+      ),
     },
     {
       ...strict,
@@ -37,6 +56,7 @@ export const clientFrames = {
       username: Type.Optional(Username),
       room: Type.Optional(Room),
       id: Type.Optional(Id),
+      data: Type.Optional(Type.Unknown({ description: 'JSON for programs; needs protocol 1' })),
     },
     {
       ...strict,
@@ -58,6 +78,36 @@ export const clientFrames = {
       examples: [{ type: 'leave', username: 'string' }],
     },
   ),
+  history: Type.Object(
+    {
+      type: Type.Literal('history'),
+      room: Type.Optional(Room),
+      before: Type.Optional(Seq),
+      after: Type.Optional(Seq),
+      limit: Type.Optional(
+        Type.Integer({ minimum: 1, maximum: 100, description: 'a limit, 1 to 100' }),
+      ),
+      id: Type.Optional(Id),
+    },
+    {
+      ...strict,
+      description:
+        'Protocol 1: earlier messages; the newest, those before a seq, or those after one.',
+      examples: [{ type: 'history', room: 'string', before: 100, limit: 50 }],
+    },
+  ),
+  ping: Type.Object(
+    {
+      type: Type.Literal('ping'),
+      sentAt: Type.Optional(Type.Unknown({ description: 'anything; the pong brings it back' })),
+      id: Type.Optional(Id),
+    },
+    {
+      ...strict,
+      description: 'Protocol 1: asks for a pong.',
+      examples: [{ type: 'ping', sentAt: 1766300000000 }],
+    },
+  ),
 };
 
 /** One of the frames above, checked against its schema. */
@@ -67,17 +117,23 @@ export type ClientFrame = {
 
 const Timestamp = Type.String({ format: 'date-time' });
 
-/** What the server sends, by `type`. */
+const Message = Type.Object({
+  type: Type.Literal('message'),
+  id: Type.Integer(),
+  room: Room,
+  seq: Seq,
+  username: Username,
+  content: Content,
+  timestamp: Timestamp,
+  /** From here on: protocol 1 only. */
+  rev: Type.Optional(Seq),
+  data: Type.Optional(Type.Unknown()),
+  clientId: Type.Optional(Id),
+});
+
+/** What the server sends, by `type`. Protocol 0 gets the first four and no others. */
 export const serverFrames = {
-  message: Type.Object({
-    type: Type.Literal('message'),
-    id: Type.Integer(),
-    room: Room,
-    seq: Type.Integer(),
-    username: Username,
-    content: Content,
-    timestamp: Timestamp,
-  }),
+  message: Message,
   system: Type.Object({
     type: Type.Literal('system'),
     room: Room,
@@ -89,7 +145,7 @@ export const serverFrames = {
     id: Id,
     room: Room,
     messageId: Type.Integer(),
-    seq: Type.Integer(),
+    seq: Seq,
     timestamp: Timestamp,
   }),
   error: Type.Object({
@@ -98,6 +154,49 @@ export const serverFrames = {
     content: Type.String(),
     id: Type.Optional(Id),
     retryAfter: Type.Optional(Type.Number()),
+  }),
+  joined: Type.Object({
+    type: Type.Literal('joined'),
+    id: Type.Optional(Id),
+    room: Room,
+    username: Username,
+    /** The next `since`. */
+    rev: Seq,
+    epoch: Type.String(),
+    messages: Type.Array(Message),
+    /** False: there is more; not in the room yet, join again from `rev`. */
+    complete: Type.Boolean(),
+    /** True: what was seen before is of another history; forget it. */
+    reset: Type.Boolean(),
+    /** A hundred names at most. */
+    users: Type.Array(Username),
+    userCount: Type.Integer(),
+  }),
+  left: Type.Object({ type: Type.Literal('left'), id: Type.Optional(Id), room: Room }),
+  history: Type.Object({
+    type: Type.Literal('history'),
+    id: Type.Optional(Id),
+    room: Room,
+    messages: Type.Array(Message),
+    more: Type.Boolean(),
+  }),
+  pong: Type.Object({
+    type: Type.Literal('pong'),
+    id: Type.Optional(Id),
+    sentAt: Type.Optional(Type.Unknown()),
+    timestamp: Timestamp,
+  }),
+  presence: Type.Object({
+    type: Type.Literal('presence'),
+    room: Room,
+    username: Username,
+    status: Type.Union([Type.Literal('online'), Type.Literal('offline')]),
+    timestamp: Timestamp,
+  }),
+  draining: Type.Object({
+    type: Type.Literal('draining'),
+    /** Milliseconds after which this client should reconnect. */
+    reconnectIn: Type.Integer(),
   }),
 };
 

@@ -1,5 +1,5 @@
-import type { ServerFrame } from '../types/websocket.ts';
-import type { Publish } from './hub.ts';
+import { encode, systemFrame } from './frames.ts';
+import { type Publish, topics } from './live-room.ts';
 
 /** In a room with more people, who comes and goes is counted instead of named. */
 const GATHER_ABOVE = 100;
@@ -19,13 +19,21 @@ export class Announcer {
   /** @param people how many are in the room, this one included */
   joined(room: string, username: string, people: number): void {
     if (people > GATHER_ABOVE) this.#gather(room).joined += 1;
-    else this.#announce(room, `${username} joined the chat`);
+    else this.#announce(room, username, 'online');
   }
 
   /** @param people how many were in the room, this one included */
   left(room: string, username: string, people: number): void {
     if (people > GATHER_ABOVE) this.#gather(room).left += 1;
-    else this.#announce(room, `${username} left the chat`);
+    else this.#announce(room, username, 'offline');
+  }
+
+  #announce(room: string, username: string, status: 'online' | 'offline'): void {
+    const content = `${username} ${status === 'online' ? 'joined' : 'left'} the chat`;
+    this.publish(topics.basic(room), systemFrame(room, content));
+    const timestamp = new Date().toISOString();
+    const presence = encode({ type: 'presence', room, username, status, timestamp });
+    this.publish(topics.full(room), presence);
   }
 
   #gather(room: string): Gathered {
@@ -45,17 +53,8 @@ export class Announcer {
       joined > 0 && `${people(joined)} joined the chat`,
       left > 0 && `${people(left)} left the chat`,
     ];
-    this.#announce(room, parts.filter(Boolean).join(', '));
+    this.publish(topics.basic(room), systemFrame(room, parts.filter(Boolean).join(', ')));
   }
-
-  #announce(room: string, content: string): void {
-    this.publish(`room:${room}`, JSON.stringify(systemFrame(room, content)));
-  }
-}
-
-/** A `system` frame of this moment. */
-export function systemFrame(room: string, content: string): ServerFrame {
-  return { type: 'system', room, content, timestamp: new Date().toISOString() };
 }
 
 function people(count: number): string {

@@ -1,20 +1,22 @@
-import { rootMessage } from '../db/index.ts';
-import { ChatError, toChatError } from '../errors.ts';
+import { rootMessage, toChatError } from '../db/failures.ts';
+import { ChatError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { ChatService } from '../services/chat.service.ts';
 import type { RoomService } from '../services/room.service.ts';
-import type { UserService } from '../services/user.service.ts';
-import type { User } from '../types/rest.ts';
+import type { Person, UserService } from '../services/user.service.ts';
 import { parseRoomName, parseUsername } from '../types/text.ts';
 import {
   type ClientFrame,
   DEFAULT_ROOM,
   FrameError,
+  MAX_PAGE_CHARACTERS,
   parseFrame,
   type ServerFrame,
 } from '../types/websocket.ts';
-import { systemFrame } from './announcer.ts';
-import type { Hub, LiveRoom } from './hub.ts';
+import { basicMessage, encode, fullMessage, systemFrame, withMessages } from './frames.ts';
+import type { Hub } from './hub.ts';
+import { Inbox } from './inbox.ts';
+import { type LiveRoom, type Page, topics } from './live-room.ts';
 import type { Presence } from './presence.ts';
 
 /** What a connection needs of its WebSocket. */
@@ -34,76 +36,63 @@ export interface ConnectionParts {
   log: Logger;
 }
 
-/** Until its first `join` a connection is nobody; from then on it is one user. */
-type State = { joined: false } | { joined: true; user: User; rooms: Map<string, LiveRoom> };
+/** Until its first `join` a connection is nobody; from then on it is one user who speaks one protocol. */
+type State = { joined: false } | Joined;
+interface Joined {
+  joined: true;
+  user: Person;
+  protocol: 0 | 1;
+  rooms: Map<string, LiveRoom>;
+}
 
 type FrameOf<T extends ClientFrame['type']> = Extract<ClientFrame, { type: T }>;
 
-/** Bytes of frames that may wait for the ones before them. */
-const MAX_QUEUED_BYTES = 4 * 1024 * 1024;
-/** Characters of messages that may be with the writer; those behind wait here. */
-const MAX_UNSETTLED_COST = 1024 * 1024;
-/** What a frame costs beside its text, in either measure. */
+/** What a frame costs beside its text. */
 const FRAME_COST = 200;
+const MAX_LISTED_USERS = 100;
 
-/** One client: its frames take effect one after the other, in the order in which they came. */
+/** One client, and what its frames do. */
 export class Connection {
   #state: State = { joined: false };
   #open = true;
-  readonly #queue: (string | Uint8Array | { closedAt: Date })[] = [];
-  #queuedBytes = 0;
-  #unsettledCost = 0;
-  /** Called when every message that was sent is settled. */
-  #whenSettled: (() => void) | undefined;
-  #busy = false;
   #outbox: string[] = [];
+  readonly #inbox = new Inbox<string | Uint8Array | { closedAt: Date }>((item) =>
+    typeof item === 'object' && 'closedAt' in item ? this.#drop(item.closedAt) : this.#handle(item),
+  );
 
   constructor(
     private readonly socket: Socket,
     private readonly parts: ConnectionParts,
   ) {}
 
+  /** The protocol that the client speaks, once it has joined. */
+  get protocol(): 0 | 1 | undefined {
+    return this.#state.joined ? this.#state.protocol : undefined;
+  }
+
   /** A frame came. */
   receive(raw: string | Uint8Array): void {
-    const cost = raw.length + FRAME_COST;
-    if (this.#queuedBytes + cost > MAX_QUEUED_BYTES) {
-      this.#refuse(
-        new FrameError('overloaded', 'Too many frames at once; wait for replies.', idOf(raw)),
-      );
-      return;
-    }
-    this.#queuedBytes += cost;
-    this.#queue.push(raw);
-    this.#pump();
+    if (this.#inbox.push(raw, raw.length + FRAME_COST)) return;
+    this.#refuse(
+      new ChatError('overloaded', 'Too many frames at once; wait for replies.', 1),
+      idOf(raw),
+    );
   }
 
   /** The socket is gone. What came before still takes effect. */
   closed(): void {
     this.#open = false;
-    this.#queue.push({ closedAt: new Date() });
-    this.#pump();
+    this.#inbox.push({ closedAt: new Date() }, 0);
   }
 
-  #pump(): void {
-    while (!this.#busy && this.#unsettledCost < MAX_UNSETTLED_COST) {
-      const next = this.#queue.shift();
-      if (next === undefined) return;
-      const isClose = typeof next === 'object' && 'closedAt' in next;
-      if (!isClose) this.#queuedBytes -= next.length + FRAME_COST;
-      const effect = isClose ? this.#drop(next.closedAt) : this.#handle(next);
-      if (effect) {
-        this.#busy = true;
-        void effect.finally(() => {
-          this.#busy = false;
-          this.#pump();
-        });
-      }
-    }
+  /** Sends a frame that is no reply. */
+  notify(frame: ServerFrame): void {
+    this.#send(encode(frame));
   }
 
   /**
-   * Messages follow each other without waiting; whatever else comes waits for those before it, so
-   * that nobody is seen to leave before having spoken.
+   * Messages follow each other without waiting; whatever else reads or changes where the user is
+   * waits for those before it, so that nobody is seen to leave before having spoken.
    *
    * @returns a promise when the next frame has to wait for this one; it never rejects
    */
@@ -113,117 +102,237 @@ export class Connection {
       const frame = parseFrame(raw);
       id = frame.id;
       switch (frame.type) {
-        case 'join':
-          return this.#join(frame).catch((error) => this.#refuse(error, id));
         case 'message':
           return this.#message(frame);
-        case 'leave':
-          return this.#leave(frame).catch((error) => this.#refuse(error, id));
+        case 'ping':
+          return this.#ping(frame);
+        default:
+          return this.#inbox
+            .settled()
+            .then(() => this.#inOrder(frame))
+            .catch((error) => this.#refuse(error, id));
       }
     } catch (error) {
       this.#refuse(error, id);
     }
   }
 
-  async #join(frame: FrameOf<'join'>): Promise<void> {
-    await this.#settled();
-    if (this.#state.joined) this.#checkSpeaker(this.#state.user, frame.username, 'conflict');
-    const room = await this.parts.rooms.findOrCreate(frame.room);
-    const user = this.#state.joined
-      ? this.#state.user
-      : (await this.parts.users.findOrCreate(frame.username)).user;
-    const live = await this.parts.hub.open(room);
-    // From here to the subscription nothing may wait, or a message could slip through between.
-    if (!this.#state.joined) this.#state = { joined: true, user, rooms: new Map() };
-    const again = this.#state.rooms.has(room.name);
-    if (again) {
-      this.parts.hub.release(live);
-    } else {
-      this.#state.rooms.set(room.name, live);
-      this.parts.presence.enter(room.name, user);
+  async #inOrder(frame: FrameOf<'join' | 'leave' | 'history'>): Promise<void> {
+    switch (frame.type) {
+      case 'join':
+        return this.#join(frame);
+      case 'leave':
+        return this.#leave(frame);
+      case 'history':
+        return this.#history(frame);
     }
-    this.#send(JSON.stringify(systemFrame(room.name, `Welcome ${user.username}!`)), ...live.recent);
+  }
+
+  async #join(frame: FrameOf<'join'>): Promise<void> {
+    const protocol = frame.protocol ?? (this.#state.joined ? this.#state.protocol : 0);
+    if (this.#state.joined) this.#checkSameAs(this.#state, frame.username, protocol);
+    if (protocol === 0 && (frame.since !== undefined || frame.epoch !== undefined)) {
+      throw new ChatError('invalid_frame', '"since" and "epoch" need "protocol": 1');
+    }
+    const { rooms, users, hub } = this.parts;
+    const name = parseRoomName(frame.room ?? DEFAULT_ROOM);
+    const user = this.#state.joined ? this.#state.user : await users.enter(frame.username);
+    const live = await hub.open(hub.find(name) ?? (await rooms.findOrCreate(name)));
+    let page: Page | undefined;
+    let reset = false;
+    try {
+      reset =
+        (frame.epoch !== undefined && frame.epoch !== live.epoch) ||
+        (typeof frame.since === 'number' && frame.since > live.rev);
+      if (typeof frame.since === 'number' && !reset) {
+        // Awaited only where it must be: from the reading to the subscription nothing may happen.
+        const found = live.page(frame.since);
+        page = found instanceof Promise ? await found : found;
+      }
+    } catch (error) {
+      hub.release(live);
+      throw error;
+    }
+    page ??= {
+      changes: frame.since === '$' && !reset ? [] : live.recent(),
+      rev: live.rev,
+      complete: true,
+    };
+    if (!this.#state.joined) this.#state = { joined: true, user, protocol, rooms: new Map() };
+    if (page.complete) this.#enter(this.#state, live);
+    else this.#stayOut(this.#state, live);
+    if (protocol === 0) this.#welcome(user, live);
+    else this.#send(this.#joined(frame, user, live, page, reset));
     this.#flush();
-    if (this.#open) this.socket.subscribe(live.topic);
+    if (this.#open && page.complete) this.socket.subscribe(this.#topic(protocol, live));
+  }
+
+  #enter({ rooms, user }: Joined, live: LiveRoom): void {
+    if (rooms.has(live.name)) {
+      this.parts.hub.release(live);
+      return;
+    }
+    rooms.set(live.name, live);
+    this.parts.presence.enter(live.name, user);
+  }
+
+  /** A page that is not the last one: the connection is not in the room, or no longer. */
+  #stayOut(state: Joined, live: LiveRoom): void {
+    this.parts.hub.release(live);
+    if (state.rooms.has(live.name)) {
+      this.#exit(state, live);
+      this.parts.presence.drop(live.name, state.user, new Date());
+    }
+  }
+
+  #welcome(user: Person, live: LiveRoom): void {
+    const recent = live.recent().map(({ message }) => basicMessage(message));
+    this.#send(systemFrame(live.name, `Welcome ${user.username}!`), ...recent);
+  }
+
+  #joined(
+    { id }: { id?: string },
+    user: Person,
+    live: LiveRoom,
+    page: Page,
+    reset: boolean,
+  ): string {
+    const { presence } = this.parts;
+    return withMessages(
+      {
+        type: 'joined',
+        ...(id !== undefined && { id }),
+        room: live.name,
+        username: user.username,
+        rev: page.rev,
+        epoch: live.epoch,
+        complete: page.complete,
+        reset,
+        users: presence.some(live.name, MAX_LISTED_USERS),
+        userCount: presence.count(live.name),
+      },
+      page.changes,
+    );
   }
 
   #message(frame: FrameOf<'message'>): undefined {
-    const { user, room } = this.#speaker(frame);
+    const { user, protocol, live } = this.#speaker(frame);
+    if (protocol === 0 && frame.data !== undefined) {
+      throw new ChatError('invalid_frame', '"data" needs "protocol": 1');
+    }
     const cost = frame.content.length + FRAME_COST;
-    this.#unsettledCost += cost;
+    this.#inbox.begin(cost);
     this.parts.chat
-      .post({ room, user, content: frame.content, clientId: frame.id })
-      .then(({ message }) => {
-        if (frame.id === undefined) return;
-        this.#reply({
-          type: 'ack',
-          id: frame.id,
-          room: message.room,
-          messageId: message.id,
-          seq: message.seq,
-          timestamp: message.createdAt,
-        });
-      })
-      .catch((error) => this.#refuse(error, frame.id))
-      .finally(() => {
-        this.#unsettledCost -= cost;
-        if (this.#unsettledCost === 0) this.#whenSettled?.();
-        this.#pump();
-      });
+      .post({ room: live.room, user, content: frame.content, clientId: frame.id, data: frame.data })
+      .then(
+        ({ message: { room, id: messageId, seq, createdAt: timestamp } }) => {
+          if (frame.id === undefined) return;
+          this.notify({ type: 'ack', id: frame.id, room, messageId, seq, timestamp });
+        },
+        (error) => this.#refuse(error, frame.id),
+      )
+      .then(() => this.#inbox.settle(cost));
   }
 
-  async #leave(frame: FrameOf<'leave'>): Promise<void> {
-    await this.#settled();
-    if (!this.#state.joined || this.#state.rooms.size === 0) throw notJoined(frame.room);
-    const { user, rooms } = this.#state;
-    this.#checkSpeaker(user, frame.username, 'forbidden');
+  #leave(frame: FrameOf<'leave'>): void {
+    const state = this.#checkJoined(frame);
     const left =
-      frame.room === undefined ? [...rooms.values()] : [this.#liveRoom(rooms, frame.room)];
+      frame.room === undefined ? [...state.rooms.values()] : [this.#liveRoom(state, frame.room)];
+    if (left.length === 0) throw notJoined();
     for (const live of left) {
-      rooms.delete(live.name);
-      if (this.#open) this.socket.unsubscribe(live.topic);
-      this.parts.presence.leave(live.name, user);
-      this.parts.hub.release(live);
+      this.#exit(state, live);
+      this.parts.presence.leave(live.name, state.user);
+      if (state.protocol === 1) this.notify({ type: 'left', ...withId(frame), room: live.name });
     }
+  }
+
+  async #history(frame: FrameOf<'history'>): Promise<void> {
+    const { live } = this.#speaker(frame);
+    const { before, after, limit = 50 } = frame;
+    // One more than asked for tells whether there are more.
+    const found = await this.parts.chat.page(live.room, { before, after, limit: limit + 1 });
+    // Those nearest to where the client is come first, and are the ones that fit.
+    const nearest = after === undefined ? found.toReversed() : found;
+    const texts: { text: string }[] = [];
+    let characters = 0;
+    for (const message of nearest.slice(0, limit)) {
+      const text = fullMessage(message);
+      characters += text.length;
+      if (texts.length > 0 && characters > MAX_PAGE_CHARACTERS) break;
+      texts.push({ text });
+    }
+    const more = texts.length < found.length;
+    if (after === undefined) texts.reverse();
+    this.#send(withMessages({ type: 'history', ...withId(frame), room: live.name, more }, texts));
+  }
+
+  #ping(frame: FrameOf<'ping'>): undefined {
+    this.#checkFull(this.#checkJoined({}), 'ping');
+    const sentAt = frame.sentAt === undefined ? {} : { sentAt: frame.sentAt };
+    this.notify({ type: 'pong', ...withId(frame), ...sentAt, timestamp: new Date().toISOString() });
   }
 
   async #drop(at: Date): Promise<void> {
-    await this.#settled();
+    await this.#inbox.settled();
     if (!this.#state.joined) return;
-    for (const live of this.#state.rooms.values()) {
+    for (const live of [...this.#state.rooms.values()]) {
+      this.#exit(this.#state, live);
       this.parts.presence.drop(live.name, this.#state.user, at);
-      this.parts.hub.release(live);
     }
-    this.#state.rooms.clear();
   }
 
-  async #settled(): Promise<void> {
-    if (this.#unsettledCost === 0) return;
-    await new Promise<void>((done) => {
-      this.#whenSettled = done;
-    });
+  #exit({ rooms, protocol }: Joined, live: LiveRoom): void {
+    rooms.delete(live.name);
+    if (this.#open) this.socket.unsubscribe(this.#topic(protocol, live));
+    this.parts.hub.release(live);
+  }
+
+  #topic(protocol: 0 | 1, { name }: LiveRoom): string {
+    return protocol === 0 ? topics.basic(name) : topics.full(name);
   }
 
   /** Who speaks and where, or the reason why not. */
-  #speaker(frame: { username?: string; room?: string }) {
-    if (!this.#state.joined) throw notJoined(frame.room);
-    const { user, rooms } = this.#state;
-    this.#checkSpeaker(user, frame.username, 'forbidden');
-    const [only] = rooms.size === 1 ? rooms.keys() : [];
-    return { user, room: this.#liveRoom(rooms, frame.room ?? only ?? DEFAULT_ROOM).room };
+  #speaker(frame: FrameOf<'message' | 'history'>) {
+    const state = this.#checkJoined('username' in frame ? frame : { room: frame.room });
+    if (frame.type === 'history') this.#checkFull(state, 'history');
+    const [only] = state.rooms.size === 1 ? state.rooms.keys() : [];
+    return { ...state, live: this.#liveRoom(state, frame.room ?? only ?? DEFAULT_ROOM) };
   }
 
-  #checkSpeaker(user: User, username: string | undefined, code: 'conflict' | 'forbidden'): void {
-    if (username === undefined) return;
-    if (parseUsername(username).key !== parseUsername(user.username).key) {
+  #checkJoined({
+    username,
+    room,
+  }: {
+    username?: string | undefined;
+    room?: string | undefined;
+  }): Joined {
+    if (!this.#state.joined) throw notJoined(room);
+    if (username !== undefined && !isSame(username, this.#state.user.username)) {
+      throw new ChatError('forbidden', notYou(this.#state.user));
+    }
+    return this.#state;
+  }
+
+  #checkSameAs({ user, protocol }: Joined, username: string, asked: 0 | 1): void {
+    if (!isSame(username, user.username)) throw new ChatError('conflict', notYou(user));
+    if (asked !== protocol) {
       throw new ChatError(
-        code,
-        `This connection joined as "${user.username}"; open another one for another user`,
+        'conflict',
+        `This connection speaks protocol ${protocol}; open another one`,
       );
     }
   }
 
-  #liveRoom(rooms: Map<string, LiveRoom>, raw: string): LiveRoom {
+  #checkFull({ protocol }: Joined, type: string): void {
+    if (protocol === 0) {
+      throw new ChatError(
+        'unknown_type',
+        `There is no "${type}" in protocol 0; join with "protocol": 1`,
+      );
+    }
+  }
+
+  #liveRoom({ rooms }: Joined, raw: string): LiveRoom {
     const live = rooms.get(parseRoomName(raw));
     if (!live) throw notJoined(raw);
     return live;
@@ -232,18 +341,13 @@ export class Connection {
   #refuse(error: unknown, id?: string): void {
     const { code, message, retryAfter } = toChatError(error);
     if (code === 'internal') this.parts.log.error({ reason: rootMessage(error) }, 'a frame failed');
-    const echoed = id ?? (error instanceof FrameError ? error.id : undefined);
-    this.#reply({
+    this.notify({
       type: 'error',
       code,
       content: message,
-      ...(echoed !== undefined && { id: echoed }),
+      ...withId({ id: id ?? (error instanceof FrameError ? error.id : undefined) }),
       ...(retryAfter !== undefined && { retryAfter }),
     });
-  }
-
-  #reply(frame: ServerFrame): void {
-    this.#send(JSON.stringify(frame));
   }
 
   /** Replies of one turn of the event loop, such as the acks of one batch, leave in one write. */
@@ -258,6 +362,18 @@ export class Connection {
     this.#outbox = [];
     if (this.#open) this.socket.send(frames);
   }
+}
+
+function withId({ id }: { id?: string | undefined }): { id?: string } {
+  return id === undefined ? {} : { id };
+}
+
+function isSame(username: string, other: string): boolean {
+  return parseUsername(username).key === parseUsername(other).key;
+}
+
+function notYou({ username }: Person): string {
+  return `This connection joined as "${username}"; open another one for another user`;
 }
 
 function notJoined(room?: string): ChatError {

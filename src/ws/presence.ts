@@ -1,6 +1,4 @@
-import type { User } from '../types/rest.ts';
-
-type Person = Pick<User, 'id' | 'username'>;
+import type { Person } from '../services/user.service.ts';
 
 interface Present {
   person: Person;
@@ -61,6 +59,12 @@ export class Presence {
   /** The number of people in the room. */
   count(room: string): number {
     return this.#rooms.get(room)?.size ?? 0;
+  }
+
+  /** The names of some in the room, the first to enter first. */
+  some(room: string, limit: number): string[] {
+    const people = this.#rooms.get(room)?.values().take(limit) ?? [];
+    return Array.from(people, ({ person }) => person.username);
   }
 
   /** The names of those in the room, or in any room, in their order. */

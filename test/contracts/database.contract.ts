@@ -1,7 +1,8 @@
 import { describe, expect, type test as plainTest } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { MemoryBus } from '../../src/bus/memory.ts';
-import { type OpenDatabase, rows, sqlState } from '../../src/db/index.ts';
+import { sqlState } from '../../src/db/failures.ts';
+import { type OpenDatabase, rows } from '../../src/db/index.ts';
 import { createLogger } from '../../src/log.ts';
 import { ChatService } from '../../src/services/chat.service.ts';
 import { RoomService } from '../../src/services/room.service.ts';

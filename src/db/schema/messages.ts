@@ -21,6 +21,8 @@ export const messages = pgTable(
     /** The id that the sender chose, by which a resent message is recognised. */
     clientId: text('client_id'),
     content: text().notNull(),
+    /** What the sender's program added: JSON, as it was sent, never looked into here. */
+    data: text(),
   },
   (table) => [
     uniqueIndex('messages_room_seq').on(table.roomId, table.seq),

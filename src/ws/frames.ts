@@ -1,0 +1,40 @@
+import type { StoredMessage } from '../types/rest.ts';
+import type { ServerFrame } from '../types/websocket.ts';
+
+/** A message as protocol 0 shows it. */
+export function basicMessage({
+  id,
+  room,
+  seq,
+  username,
+  content,
+  createdAt,
+}: StoredMessage): string {
+  const timestamp = createdAt;
+  return encode({ type: 'message', id, room, seq, username, content, timestamp });
+}
+
+/** A message as protocol 1 shows it. */
+export function fullMessage({ createdAt, userId: _, ...message }: StoredMessage): string {
+  return encode({ type: 'message', ...message, timestamp: createdAt });
+}
+
+/** A `system` frame of this moment. */
+export function systemFrame(room: string, content: string): string {
+  return encode({ type: 'system', room, content, timestamp: new Date().toISOString() });
+}
+
+type WithoutMessages<Frame> = Frame extends unknown ? Omit<Frame, 'messages'> : never;
+
+/** A frame that holds messages which are text already. */
+export function withMessages(
+  frame: WithoutMessages<Extract<ServerFrame, { messages: unknown }>>,
+  messages: { text: string }[],
+): string {
+  const texts = messages.map(({ text }) => text).join(',');
+  return `${JSON.stringify(frame).slice(0, -1)},"messages":[${texts}]}`;
+}
+
+export function encode(frame: ServerFrame): string {
+  return JSON.stringify(frame);
+}

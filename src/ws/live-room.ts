@@ -1,0 +1,205 @@
+import { rootMessage } from '../db/failures.ts';
+import type { Logger } from '../log.ts';
+import type { ChatService } from '../services/chat.service.ts';
+import type { Room } from '../services/room.service.ts';
+import type { StoredMessage } from '../types/rest.ts';
+import { MAX_PAGE_CHANGES, MAX_PAGE_CHARACTERS } from '../types/websocket.ts';
+import { basicMessage, fullMessage } from './frames.ts';
+
+/** Sends a text to all who subscribe to a topic. */
+export type Publish = (topic: string, text: string) => void;
+
+/** One topic per protocol: a frame is turned into text once for each. */
+export const topics = {
+  basic: (room: string) => `0:${room}`,
+  full: (room: string) => `1:${room}`,
+};
+
+/** One committed change of a room, and how it looks in protocol 1. */
+export interface Change {
+  rev: number;
+  message: StoredMessage;
+  text: string;
+}
+
+/** What a `since` asks for. */
+export interface Page {
+  changes: Change[];
+  /** Where the room stands when these are taken in. */
+  rev: number;
+  /** Nothing is missing up to the next change that is published. */
+  complete: boolean;
+}
+
+/** What a newcomer is shown. */
+const RECENT_MESSAGES = 10;
+/** What the ring holds at most: changes, and characters of their text. */
+const RING_CHANGES = MAX_PAGE_CHANGES;
+const RING_CHARACTERS = MAX_PAGE_CHARACTERS;
+/** How many changes are read at once when some are missing. */
+const READ_AT_ONCE = 100;
+const RETRY_MS = 500;
+
+/**
+ * A room that someone on this server is in: its latest changes in a ring, and the one place from
+ * which they are published, strictly by `rev`.
+ */
+export class LiveRoom {
+  readonly name: string;
+  readonly epoch: string;
+  /** Rejects when the database did not answer. */
+  readonly loaded: Promise<void>;
+  /** The connections that hold the room open. */
+  holders = 0;
+
+  /** The latest changes, oldest first, without a gap. */
+  readonly #ring: Change[] = [];
+  #ringCharacters = 0;
+  #rev: number | undefined;
+  /** What came ahead of its turn, by `rev`. */
+  readonly #waiting = new Map<number, StoredMessage>();
+  readonly #listeners = new Set<() => void>();
+  #reading = false;
+  #readAgain = false;
+
+  constructor(
+    readonly room: Room,
+    private readonly parts: { chat: ChatService; publish: Publish; log: Logger },
+  ) {
+    this.name = room.name;
+    this.epoch = room.epoch;
+    this.loaded = this.#load();
+  }
+
+  /** The number of the last change that was published. */
+  get rev(): number {
+    return this.#rev ?? 0;
+  }
+
+  /** The newest messages, oldest first. */
+  recent(): Change[] {
+    return this.#ring.slice(-RECENT_MESSAGES);
+  }
+
+  /**
+   * The changes after `since`, from the ring alone when it reaches back so far. When the page is
+   * complete, whoever subscribes before anything else happens misses nothing and gets nothing twice.
+   *
+   * @param since at most {@link rev}
+   */
+  page(since: number): Page | Promise<Page> {
+    return since >= this.#ringStart() ? this.#fromRing(since, []) : this.#fromDatabase(since);
+  }
+
+  /** Takes a committed message, in whatever order it comes and however often. */
+  take(message: StoredMessage): void {
+    if (this.#rev !== undefined && message.rev <= this.#rev) return;
+    this.#waiting.set(message.rev, message);
+    this.#release();
+  }
+
+  /** Reads from the database what is not here yet, until it has answered. */
+  readOn(): void {
+    this.#readAgain = true;
+    if (!this.#reading && this.#rev !== undefined) void this.#read();
+  }
+
+  /** @returns the function that stops the calls, of which there is one after each change */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async #load(): Promise<void> {
+    const newest = await this.parts.chat.page(this.room, { limit: RECENT_MESSAGES });
+    for (const message of newest) this.#remember(message);
+    this.#rev = newest.at(-1)?.rev ?? 0;
+    for (const rev of this.#waiting.keys()) if (rev <= this.#rev) this.#waiting.delete(rev);
+    this.#release();
+    if (this.#readAgain) this.readOn();
+  }
+
+  #release(): void {
+    if (this.#rev === undefined) return;
+    for (;;) {
+      const next = this.#waiting.get(this.#rev + 1);
+      if (!next) break;
+      this.#waiting.delete(next.rev);
+      this.#rev = next.rev;
+      const { text } = this.#remember(next);
+      this.parts.publish(topics.basic(this.name), basicMessage(next));
+      this.parts.publish(topics.full(this.name), text);
+      for (const listener of this.#listeners) listener();
+    }
+    if (this.#waiting.size > 0) this.readOn();
+  }
+
+  #remember(message: StoredMessage): Change {
+    const change = { rev: message.rev, message, text: fullMessage(message) };
+    this.#ring.push(change);
+    this.#ringCharacters += change.text.length;
+    const isFull = () => this.#ring.length > RING_CHANGES || this.#ringCharacters > RING_CHARACTERS;
+    // A newcomer's messages stay, however long they are.
+    while (isFull() && this.#ring.length > RECENT_MESSAGES) {
+      this.#ringCharacters -= this.#ring.shift()?.text.length ?? 0;
+    }
+    return change;
+  }
+
+  /** The ring holds every change after this one. */
+  #ringStart(): number {
+    const [oldest] = this.#ring;
+    return oldest ? oldest.rev - 1 : this.rev;
+  }
+
+  /** Goes on from `page`, which reaches to `since`. */
+  #fromRing(since: number, page: Change[]): Page {
+    const rest = this.#ring.slice(since - this.#ringStart());
+    const changes = withinLimits([...page, ...rest]);
+    const rev = changes.at(-1)?.rev ?? since;
+    return { changes, rev, complete: rev === this.rev };
+  }
+
+  async #fromDatabase(since: number): Promise<Page> {
+    const found = await this.parts.chat.page(this.room, { after: since, limit: MAX_PAGE_CHANGES });
+    // What is stored but not published yet will come live.
+    const published = found.filter(({ rev }) => rev <= this.rev);
+    const page = withinLimits(
+      published.map((message) => ({ rev: message.rev, message, text: fullMessage(message) })),
+    );
+    const rev = page.at(-1)?.rev ?? since;
+    // The room has moved on during the read; the ring leads to where it is now, if it reaches.
+    if (rev >= this.#ringStart()) return this.#fromRing(rev, page);
+    return { changes: page, rev, complete: false };
+  }
+
+  async #read(): Promise<void> {
+    this.#reading = true;
+    while (this.#readAgain && this.holders > 0) {
+      this.#readAgain = false;
+      try {
+        const page = await this.parts.chat.page(this.room, {
+          after: this.rev,
+          limit: READ_AT_ONCE,
+        });
+        if (page.length === READ_AT_ONCE) this.#readAgain = true;
+        for (const message of page) this.take(message);
+      } catch (error) {
+        this.parts.log.warn({ room: this.name, reason: rootMessage(error) }, 'reading on failed');
+        this.#readAgain = true;
+        await Bun.sleep(RETRY_MS);
+      }
+    }
+    this.#reading = false;
+  }
+}
+
+/** As many of the changes as one page may hold; one at least. */
+function withinLimits(changes: Change[]): Change[] {
+  let characters = 0;
+  const tooMany = changes.findIndex(({ text }, index) => {
+    characters += text.length;
+    return index === MAX_PAGE_CHANGES || (index > 0 && characters > MAX_PAGE_CHARACTERS);
+  });
+  return tooMany === -1 ? changes : changes.slice(0, tooMany);
+}
