@@ -7,6 +7,7 @@ import { ChatError } from './errors.ts';
 import type { Logger } from './log.ts';
 import { docs } from './plugins/docs.ts';
 import { problems } from './plugins/problems.ts';
+import { eventRoutes } from './routes/events.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { opsRoutes } from './routes/ops.ts';
 import { pageRoutes } from './routes/pages.ts';
@@ -50,6 +51,7 @@ export async function createApp({ settings, database, log, heartbeat }: AppParts
   let stopping = false;
   const publish = (topic: string, text: string) => {
     server?.publish(topic, text, settings.compression);
+    gateway.published(text.length);
   };
   const hub = new Hub({ chat, publish, log }, bus);
   const announcer = new Announcer(publish);
@@ -75,6 +77,7 @@ export async function createApp({ settings, database, log, heartbeat }: AppParts
     .use(messageRoutes({ chat, users, rooms }))
     .use(userRoutes({ users, presence }))
     .use(roomRoutes({ rooms, presence }))
+    .use(eventRoutes({ hub, rooms }))
     .use(opsRoutes({ settings, ping: database.ping, isStopping: () => stopping }))
     .get(
       '/ws',
@@ -110,6 +113,7 @@ export async function createApp({ settings, database, log, heartbeat }: AppParts
     async stop(): Promise<void> {
       stopping = true;
       const stopped = server?.stop();
+      await gateway.drain();
       await chat.close();
       await gateway.close();
       await server?.stop(true);

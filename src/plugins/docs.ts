@@ -30,8 +30,9 @@ export function docs(app: AnyElysia) {
 }
 
 /**
- * Sets right what the generator cannot know: errors are sent as what RFC 9457 calls their type, and
- * an integer in a query, which Elysia takes from text, is still an integer.
+ * Sets right what the generator cannot know: errors are sent as what RFC 9457 calls their type, text
+ * may be of a type that its schema names, and an integer in a query, which Elysia takes from text, is
+ * still an integer.
  */
 function corrected<Schema>(schema: Schema): Schema {
   return JSON.parse(JSON.stringify(schema), (key, value) => {
@@ -39,6 +40,8 @@ function corrected<Schema>(schema: Schema): Schema {
       const content = { 'application/problem+json': value.content['application/json'] };
       return { ...value, content };
     }
+    const mediaType = value?.['text/plain']?.schema?.contentMediaType;
+    if (mediaType) return { [mediaType]: value['text/plain'] };
     return value?.anyOf?.[0]?.format === 'integer' ? value.anyOf[1] : value;
   });
 }

@@ -155,3 +155,15 @@ export const ActiveUserPage = t.Object(
   },
   strict,
 );
+
+export const EventsQuery = t.Object(
+  {
+    room: Type.Optional(Room),
+    since: Type.Optional(
+      Type.String({
+        description: 'a `rev`; 0 is from the beginning, "$" or nothing only what is new',
+      }),
+    ),
+  },
+  strict,
+);

@@ -145,9 +145,9 @@ export class Connection {
         (frame.epoch !== undefined && frame.epoch !== live.epoch) ||
         (typeof frame.since === 'number' && frame.since > live.rev);
       if (typeof frame.since === 'number' && !reset) {
-        // Awaited only where it must be: from the reading to the subscription nothing may happen.
-        const found = live.page(frame.since);
-        page = found instanceof Promise ? await found : found;
+        const fetched = await live.fetch(frame.since);
+        // From here to the subscription nothing may wait, or a change could slip through between.
+        page = live.page(frame.since, fetched);
       }
     } catch (error) {
       hub.release(live);

@@ -1,7 +1,7 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun';
 import { closeCodes } from '../errors.ts';
 import { MAX_FRAME_BYTES } from '../types/websocket.ts';
-import { Connection, type ConnectionParts } from './connection.ts';
+import { Connection, type ConnectionParts, type Socket } from './connection.ts';
 
 /** What Bun keeps with each WebSocket. */
 export interface SocketData {
@@ -9,6 +9,8 @@ export interface SocketData {
   /** Nothing has come since the last ping. */
   isSilent: boolean;
 }
+
+type Ws = ServerWebSocket<SocketData>;
 
 /** In milliseconds: the time from ping to ping, and how long a peer may then stay silent. */
 export interface Heartbeat {
@@ -19,10 +21,21 @@ export interface Heartbeat {
 /** Together less than the 60 s within which a silent peer is dropped. */
 const HEARTBEAT: Heartbeat = { every: 30_000, patience: 25_000 };
 
-type Ws = ServerWebSocket<SocketData>;
-
-/** How long stopping waits for clients to take the goodbye, in milliseconds. */
+/** Bytes that may wait to be sent to one client. */
+const MAX_UNSENT_BYTES = 1024 * 1024;
+/** How much may be published before every client's unsent bytes are looked at again. */
+const LOOK_EVERY_BYTES = 256 * 1024;
+/**
+ * What the runtime keeps for a client before it closes it, without a code. Well above the other
+ * limits together, so that a client is closed with a code and never loses a frame silently.
+ */
+const RUNTIME_LIMIT_BYTES = 4 * 1024 * 1024;
+/** How long a client that was told to go may take to read that, in milliseconds. */
 const GOODBYE_MS = 500;
+
+/** The time in which clients are sent away when the server stops: so much for each, to a maximum. */
+const DRAIN_MS_EACH = 10;
+const DRAIN_MS = 2500;
 
 /**
  * The door `/ws`. Bun's own handlers are used rather than Elysia's `.ws`, which parses frames by
@@ -31,6 +44,7 @@ const GOODBYE_MS = 500;
 export class Gateway {
   readonly #open = new Set<Ws>();
   readonly #heart: ReturnType<typeof setInterval>;
+  #publishedBytes = 0;
   #emptied: (() => void) | undefined;
 
   constructor(
@@ -46,6 +60,8 @@ export class Gateway {
     return {
       maxPayloadLength: MAX_FRAME_BYTES,
       perMessageDeflate: this.settings.compression && { compress: 'shared', decompress: 'shared' },
+      backpressureLimit: RUNTIME_LIMIT_BYTES,
+      closeOnBackpressureLimit: true,
       // The runtime counts what it sends as a sign of life, so a peer that died in a busy room would
       // never be noticed; the heartbeat here counts what comes.
       idleTimeout: 0,
@@ -74,14 +90,44 @@ export class Gateway {
     return server.upgrade(request, { data: { isSilent: false } });
   }
 
-  /** Says goodbye to all; returns when they are gone, or after half a second. */
+  /**
+   * To be told of everything that is published: no client's unsent bytes grow by more than that, so
+   * looking at them now and then is enough, and costs next to nothing.
+   */
+  published(bytes: number): void {
+    this.#publishedBytes += bytes;
+    if (this.#publishedBytes < LOOK_EVERY_BYTES) return;
+    this.#publishedBytes = 0;
+    for (const ws of this.#open) this.#checkPace(ws);
+  }
+
+  /**
+   * Sends the clients of protocol 1 away, one after the other so that they do not come back all at
+   * once; until its turn each is served as ever.
+   */
+  async drain(): Promise<void> {
+    const leaving = [...this.#open].filter(({ data }) => data.connection?.protocol === 1);
+    const step = Math.min(DRAIN_MS_EACH, DRAIN_MS / leaving.length);
+    for (const [index, ws] of leaving.entries()) {
+      const reconnectIn = Math.round((index + 1) * step);
+      ws.data.connection?.notify({ type: 'draining', reconnectIn });
+    }
+    const start = Date.now();
+    for (const [index, ws] of leaving.entries()) {
+      const wait = start + (index + 1) * step - Date.now();
+      if (wait > 0) await Bun.sleep(wait);
+      this.#dismiss(ws, closeCodes.restart, 'The server is restarting');
+    }
+  }
+
+  /** Closes what is still open; returns when it is gone, or after half a second. */
   async close(): Promise<void> {
     clearInterval(this.#heart);
     if (this.#open.size === 0) return;
     const emptied = new Promise<void>((done) => {
       this.#emptied = done;
     });
-    for (const ws of this.#open) ws.close(closeCodes.restart, 'The server is restarting');
+    for (const ws of this.#open) this.#dismiss(ws, closeCodes.restart, 'The server is restarting');
     await Promise.race([emptied, Bun.sleep(GOODBYE_MS)]);
   }
 
@@ -96,15 +142,28 @@ export class Gateway {
     }, patience).unref();
   }
 
-  #socket(ws: Ws) {
+  #checkPace(ws: Ws): void {
+    if (ws.getBufferedAmount() <= MAX_UNSENT_BYTES) return;
+    this.#dismiss(ws, closeCodes.slow, 'Too slow: reconnect and resume');
+  }
+
+  /** Closes with a code; a client that does not even read that is cut off. */
+  #dismiss(ws: Ws, code: number, reason: string): void {
+    ws.close(code, reason);
+    setTimeout(() => ws.terminate(), GOODBYE_MS).unref();
+  }
+
+  #socket(ws: Ws): Socket {
     const compress = this.settings.compression;
     return {
-      send: (frames: string[]) =>
+      send: (frames) => {
         ws.cork(() => {
           for (const frame of frames) ws.sendText(frame, compress);
-        }),
-      subscribe: (topic: string) => ws.subscribe(topic),
-      unsubscribe: (topic: string) => ws.unsubscribe(topic),
+        });
+        this.#checkPace(ws);
+      },
+      subscribe: (topic) => void ws.subscribe(topic),
+      unsubscribe: (topic) => void ws.unsubscribe(topic),
     };
   }
 }

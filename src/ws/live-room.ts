@@ -82,13 +82,33 @@ export class LiveRoom {
   }
 
   /**
-   * The changes after `since`, from the ring alone when it reaches back so far. When the page is
-   * complete, whoever subscribes before anything else happens misses nothing and gets nothing twice.
+   * Reads from the database what the ring does not reach back to; undefined when it reaches `since`.
+   * What it returns is for {@link page}.
+   */
+  fetch(since: number): Promise<StoredMessage[]> | undefined {
+    if (since >= this.#ringStart()) return undefined;
+    return this.parts.chat.page(this.room, { after: since, limit: MAX_PAGE_CHANGES });
+  }
+
+  /**
+   * The changes after `since`. When the page is complete, whoever subscribes in the same synchronous
+   * step misses nothing and gets nothing twice; this is why it is no promise, whose value would be
+   * old by the time it arrives.
    *
    * @param since at most {@link rev}
+   * @param fetched what {@link fetch} brought
    */
-  page(since: number): Page | Promise<Page> {
-    return since >= this.#ringStart() ? this.#fromRing(since, []) : this.#fromDatabase(since);
+  page(since: number, fetched: StoredMessage[] = []): Page {
+    // What is stored but not published yet will come live.
+    const stored = fetched
+      .filter(({ rev }) => rev <= this.rev)
+      .map((message) => ({ rev: message.rev, message, text: fullMessage(message) }));
+    const reached = stored.at(-1)?.rev ?? since;
+    const start = this.#ringStart();
+    const rest = reached >= start ? this.#ring.slice(reached - start) : [];
+    const changes = withinLimits([...stored, ...rest]);
+    const rev = changes.at(-1)?.rev ?? since;
+    return { changes, rev, complete: rev === this.rev };
   }
 
   /** Takes a committed message, in whatever order it comes and however often. */
@@ -150,27 +170,6 @@ export class LiveRoom {
   #ringStart(): number {
     const [oldest] = this.#ring;
     return oldest ? oldest.rev - 1 : this.rev;
-  }
-
-  /** Goes on from `page`, which reaches to `since`. */
-  #fromRing(since: number, page: Change[]): Page {
-    const rest = this.#ring.slice(since - this.#ringStart());
-    const changes = withinLimits([...page, ...rest]);
-    const rev = changes.at(-1)?.rev ?? since;
-    return { changes, rev, complete: rev === this.rev };
-  }
-
-  async #fromDatabase(since: number): Promise<Page> {
-    const found = await this.parts.chat.page(this.room, { after: since, limit: MAX_PAGE_CHANGES });
-    // What is stored but not published yet will come live.
-    const published = found.filter(({ rev }) => rev <= this.rev);
-    const page = withinLimits(
-      published.map((message) => ({ rev: message.rev, message, text: fullMessage(message) })),
-    );
-    const rev = page.at(-1)?.rev ?? since;
-    // The room has moved on during the read; the ring leads to where it is now, if it reaches.
-    if (rev >= this.#ringStart()) return this.#fromRing(rev, page);
-    return { changes: page, rev, complete: false };
   }
 
   async #read(): Promise<void> {

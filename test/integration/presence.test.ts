@@ -117,7 +117,7 @@ describe('who is here', () => {
     const talk = setInterval(() => ana.send({ type: 'message', content: 'talk' }), 20);
     await ana.until((frame) => frame.type === 'system' && frame.content === 'dead left the chat');
     clearInterval(talk);
-    await dead.closed;
+    await dead.closeCode;
     expect(ana.socket.readyState).toBe(WebSocket.OPEN);
   });
 

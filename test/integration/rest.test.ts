@@ -158,7 +158,7 @@ describe('the server over REST (contract 5)', () => {
     const info = await json('/ws-info');
     expect(info).toMatchObject({
       websocketUrl: `${server.url.replace('http', 'ws')}/ws`,
-      protocol: 0,
+      protocol: 1,
       messageFormats: {
         join: { type: 'join', username: 'string' },
         message: { type: 'message', content: 'string' },
@@ -190,6 +190,7 @@ describe('the server over REST (contract 5)', () => {
       Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
     );
     expect(documented.map(({ path, method }) => `${method} ${path}`).sort()).toEqual([
+      'get /events',
       'get /health',
       'get /messages',
       'get /ready',
@@ -203,7 +204,8 @@ describe('the server over REST (contract 5)', () => {
     for (const { path, operation } of documented) {
       expect(operation.summary).toMatch(/\w{3}/);
       for (const [status, { content }] of Object.entries(operation.responses)) {
-        const type = status < '400' ? 'application/json' : 'application/problem+json';
+        const success = path === '/events' ? 'text/event-stream' : 'application/json';
+        const type = status < '400' ? success : 'application/problem+json';
         const schema = content[type]?.schema;
         const example = schema?.examples?.[0] ?? schema?.items?.examples?.[0];
         expect({ path, status, hasExample: example !== undefined }).toEqual({

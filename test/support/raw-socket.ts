@@ -5,8 +5,8 @@ export interface RawSocket {
   socket: Socket;
   /** The server's answer to the handshake. */
   handshake: Promise<string>;
-  /** When the connection ended, in milliseconds since 1970. */
-  closed: Promise<number>;
+  /** Resolves when the connection has ended: with the code of the close frame, if one came. */
+  closeCode: Promise<number | undefined>;
   send(frame: object): void;
 }
 
@@ -14,13 +14,17 @@ export interface RawSocket {
 export async function rawSocket(url: string, headers: string[] = []): Promise<RawSocket> {
   const { hostname, port } = new URL(url);
   const handshake = Promise.withResolvers<string>();
-  const closed = Promise.withResolvers<number>();
+  const closeCode = Promise.withResolvers<number | undefined>();
+  let tail = Buffer.alloc(0);
   const socket = await connect({
     hostname,
     port: Number(port),
     socket: {
-      data: (_, bytes) => handshake.resolve(bytes.toString()),
-      close: () => closed.resolve(Date.now()),
+      data: (_, bytes) => {
+        handshake.resolve(bytes.toString());
+        tail = Buffer.concat([tail, bytes]).subarray(-125);
+      },
+      close: () => closeCode.resolve(codeAtEnd(tail)),
     },
   });
   socket.write(
@@ -38,7 +42,7 @@ export async function rawSocket(url: string, headers: string[] = []): Promise<Ra
   return {
     socket,
     handshake: handshake.promise,
-    closed: closed.promise,
+    closeCode: closeCode.promise,
     send: (frame) => void socket.write(textFrame(JSON.stringify(frame))),
   };
 }
@@ -47,4 +51,12 @@ export async function rawSocket(url: string, headers: string[] = []): Promise<Ra
 function textFrame(text: string): Uint8Array {
   const payload = new TextEncoder().encode(text);
   return new Uint8Array([0x81, 0x80 | payload.length, 0, 0, 0, 0, ...payload]);
+}
+
+/** A close frame is the last: 0x88, the length of what follows, a code and a reason in ASCII. */
+function codeAtEnd(tail: Buffer): number | undefined {
+  for (let at = tail.length - 4; at >= 0; at--) {
+    if (tail[at] === 0x88 && tail[at + 1] === tail.length - at - 2)
+      return tail.readUInt16BE(at + 2);
+  }
 }

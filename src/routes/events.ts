@@ -1,0 +1,137 @@
+import { Type } from '@sinclair/typebox';
+import { Elysia } from 'elysia';
+import { ChatError } from '../errors.ts';
+import type { RoomService } from '../services/room.service.ts';
+import { EventsQuery, problemReplies } from '../types/rest.ts';
+import type { Hub } from '../ws/hub.ts';
+import type { LiveRoom } from '../ws/live-room.ts';
+
+/** A comment now and then keeps proxies from closing a quiet stream. */
+const HEARTBEAT_MS = 15_000;
+
+/** A place in a room's history: a `rev`, of an epoch when one was named. */
+interface Position {
+  rev: number;
+  epoch?: string;
+}
+
+export function eventRoutes({ hub, rooms }: { hub: Hub; rooms: RoomService }) {
+  return new Elysia({ name: 'events', tags: ['messages'] }).get(
+    '/events',
+    async ({ query: { room, since }, headers, request }) => {
+      const lastEventId = headers['last-event-id'];
+      const asked = lastEventId ? parseEventId(lastEventId) : parseSince(since);
+      const live = await hub.open(await rooms.find(room));
+      return new Response(
+        stream(live, asked, () => hub.release(live), request.signal),
+        {
+          headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
+        },
+      );
+    },
+    {
+      query: EventsQuery,
+      headers: Type.Object({
+        'last-event-id': Type.Optional(
+          Type.String({ description: 'where the stream was cut; beats `since`' }),
+        ),
+      }),
+      response: {
+        200: Type.String({
+          contentMediaType: 'text/event-stream',
+          examples: ['id: 7@0b6c8a5e-6f0b-4d57-9a52-5d3f3f1a7c11\ndata: {"type":"message",…}\n\n'],
+        }),
+        ...problemReplies('invalid_frame', 'not_found'),
+      },
+      detail: {
+        summary: 'A room as Server-Sent Events',
+        description:
+          'First an event with only an id, then the frames that a WebSocket client of protocol 1 gets, as `data:`. `id:` is `rev@epoch`, so that a browser’s `EventSource` resumes by itself. Without `since` only what is new.',
+      },
+    },
+  );
+}
+
+/**
+ * The stream is a cursor that moves through the room: nothing is kept for a reader who is slow, it
+ * just reads on later, from the ring or from the database.
+ */
+function stream(
+  live: LiveRoom,
+  asked: Position | undefined,
+  release: () => void,
+  signal: AbortSignal,
+): ReadableStream<Uint8Array> {
+  const encoder = new TextEncoder();
+  const isKnown = asked && asked.rev <= live.rev && (asked.epoch ?? live.epoch) === live.epoch;
+  let cursor = live.rev;
+  if (isKnown) cursor = asked.rev;
+  else if (asked) cursor = (live.recent()[0]?.rev ?? live.rev + 1) - 1;
+
+  let wake = () => {};
+  const stopListening = live.onChange(() => wake());
+  let ended = false;
+  const end = () => {
+    if (ended) return;
+    ended = true;
+    stopListening();
+    release();
+    wake();
+  };
+  signal.addEventListener('abort', end);
+  if (signal.aborted) end();
+
+  return new ReadableStream({
+    start(controller) {
+      controller.enqueue(encoder.encode(`id: ${cursor}@${live.epoch}\n\n`));
+    },
+    async pull(controller) {
+      while (!ended && cursor === live.rev) {
+        const isChanged = await new Promise<boolean>((done) => {
+          const timer = setTimeout(() => done(false), HEARTBEAT_MS);
+          wake = () => {
+            clearTimeout(timer);
+            done(true);
+          };
+        });
+        if (!isChanged) {
+          controller.enqueue(encoder.encode(':\n\n'));
+          return;
+        }
+      }
+      if (ended) {
+        controller.close();
+        return;
+      }
+      // When the database does not answer, the stream ends and the client resumes.
+      const fetched = await live.fetch(cursor)?.catch((error) => {
+        end();
+        throw error;
+      });
+      const { changes, rev } = live.page(cursor, fetched);
+      cursor = rev;
+      const events = changes.map(({ rev, text }) => `id: ${rev}@${live.epoch}\ndata: ${text}\n\n`);
+      controller.enqueue(encoder.encode(events.join('')));
+    },
+    cancel: end,
+  });
+}
+
+function parseEventId(id: string): Position {
+  const [, rev, epoch] = /^(\d{1,15})@(.{1,64})$/.exec(id) ?? [];
+  if (!rev || !epoch) {
+    throw new ChatError('invalid_frame', '"Last-Event-ID" must be an id of this stream: rev@epoch');
+  }
+  return { rev: Number(rev), epoch };
+}
+
+function parseSince(since: string | undefined): Position | undefined {
+  if (since === undefined || since === '$') return undefined;
+  if (!/^\d{1,15}$/.test(since)) {
+    throw new ChatError(
+      'invalid_frame',
+      '"since" must be a `rev`: a whole number from 0 on, or "$"',
+    );
+  }
+  return { rev: Number(since) };
+}
