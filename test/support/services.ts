@@ -16,7 +16,7 @@ export function testWith(service: string, isThere: boolean) {
     console.warn(`skipped, for want of ${service}:`);
     return test.skip;
   }
-  return (name: string, _: () => Promise<void>) =>
+  return (name: string, _: () => Promise<void>, _timeout?: number) =>
     test(name, () => {
       throw new Error(`${service} is required and not there`);
     });
