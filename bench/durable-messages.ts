@@ -11,7 +11,7 @@ const content = 'A message of ordinary length, as people write them in a chat.';
 
 async function throughServer(env: Record<string, string>): Promise<number> {
   const server = await startServer(env);
-  const load = { url: server.ws, connections: 10, outstanding: 100, seconds: SECONDS };
+  const load = { url: `${server.ws}/ws`, connections: 10, outstanding: 100, seconds: SECONDS };
   const { acks } = await runScript<{ acks: number }>('senders.ts', load);
   await server.stop();
   return acks;

@@ -1,8 +1,12 @@
 /** `bun run bench [name]`: runs the benchmarks, all or one, and prints a table. */
 import { durableMessages } from './durable-messages.ts';
+import { fanOut } from './fan-out.ts';
 import type { Result } from './support.ts';
 
-const benchmarks: Record<string, () => Promise<Result[]>> = { 'durable-messages': durableMessages };
+const benchmarks: Record<string, () => Promise<Result[]>> = {
+  'durable-messages': durableMessages,
+  'fan-out': fanOut,
+};
 
 const wanted = process.argv[2];
 if (wanted && !(wanted in benchmarks)) {

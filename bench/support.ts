@@ -21,9 +21,20 @@ export interface Result {
   aim: number;
 }
 
-/** A server in a process of its own. */
-export async function startServer(env: Record<string, string>) {
-  const child = Bun.spawn([process.execPath, 'src/index.ts'], {
+/** Ties a command to one core, where the system can, so that a server and its load do not share one. */
+function onCore(core: number | undefined, command: string[]): string[] {
+  return core === undefined || !Bun.which('taskset')
+    ? command
+    : ['taskset', '-c', String(core), ...command];
+}
+
+/** A server in a process of its own: this one, unless the command names another. */
+export async function startServer(
+  env: Record<string, string>,
+  command = [process.execPath, 'src/index.ts'],
+  core?: number,
+) {
+  const child = Bun.spawn(onCore(core, command), {
     cwd: root,
     env: { PATH: process.env.PATH ?? '', PORT: '0', LOG_LEVEL: 'error', ...env },
     stdout: 'pipe',
@@ -32,8 +43,8 @@ export async function startServer(env: Record<string, string>) {
   let text = '';
   for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream() as never)) {
     text += chunk;
-    const url = /http:\/\/(\S+)/.exec(text)?.[1];
-    if (url) return { ws: `ws://${url}/ws`, stop: () => stop(child) };
+    const host = /http:\/\/(\S+)/.exec(text)?.[1];
+    if (host) return { ws: `ws://${host}`, pid: child.pid, stop: () => stop(child) };
   }
   throw new Error('the server did not start');
 }
@@ -44,8 +55,13 @@ async function stop(child: Bun.Subprocess): Promise<void> {
 }
 
 /** Runs a script of this folder in a process of its own and reads the JSON that it prints. */
-export async function runScript<Output>(script: string, input: object): Promise<Output> {
-  const child = Bun.spawn([process.execPath, join(root, 'bench', script), JSON.stringify(input)], {
+export async function runScript<Output>(
+  script: string,
+  input: object,
+  core?: number,
+): Promise<Output> {
+  const command = [process.execPath, join(root, 'bench', script), JSON.stringify(input)];
+  const child = Bun.spawn(onCore(core, command), {
     stdout: 'pipe',
     stderr: 'inherit',
   });

@@ -19,6 +19,7 @@ import { UserService } from './services/user.service.ts';
 import { Announcer } from './ws/announcer.ts';
 import { Gateway, type Heartbeat, type SocketData } from './ws/gateway.ts';
 import { Hub } from './ws/hub.ts';
+import type { Publish } from './ws/live-room.ts';
 import { Presence } from './ws/presence.ts';
 
 export interface AppParts {
@@ -49,8 +50,10 @@ export async function createApp({ settings, database, log, heartbeat }: AppParts
 
   let server: Server<SocketData> | undefined;
   let stopping = false;
-  const publish = (topic: string, text: string) => {
-    server?.publish(topic, text, settings.compression);
+  const publish: Publish = (topic, render) => {
+    if (!server?.subscriberCount(topic)) return;
+    const text = render();
+    server.publish(topic, text, settings.compression);
     gateway.published(text.length);
   };
   const hub = new Hub({ chat, publish, log }, bus);

@@ -95,7 +95,7 @@ export class MessageWriter {
 
   async #run(): Promise<void> {
     // What arrives in the same turn of the event loop goes into the first batch too.
-    await Promise.resolve();
+    await new Promise(setImmediate);
     while (this.#queue.length > 0) await this.#commit(this.#nextBatch());
     this.#running = undefined;
   }

@@ -206,10 +206,11 @@ export type ServerFrame = {
 }[keyof typeof serverFrames];
 
 const checks = new Map(
-  Object.entries(clientFrames).map(([type, schema]: [string, TObject]) => [
-    type,
-    { schema, check: TypeCompiler.Compile(schema) },
-  ]),
+  Object.entries(clientFrames).map(([type, schema]: [string, TObject]) => {
+    // Looking for unknown fields is left to `unknownField`, which is many times faster.
+    const { additionalProperties: _, ...open } = schema;
+    return [type, { schema, check: TypeCompiler.Compile(open as TObject) }];
+  }),
 );
 const types = [...checks.keys()].join(', ');
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -256,10 +257,14 @@ export function parseFrame(raw: string | Uint8Array): ClientFrame {
       echoed,
     );
   }
-  if (!known.check.Check(frame)) {
+  if (unknownField(known.schema, frame) !== undefined || !known.check.Check(frame)) {
     throw new FrameError('invalid_frame', explain(known, frame as Record<string, unknown>), echoed);
   }
   return frame as ClientFrame;
+}
+
+function unknownField({ properties }: TObject, frame: object): string | undefined {
+  for (const field in frame) if (!Object.hasOwn(properties, field)) return field;
 }
 
 /** The first thing wrong with an object, in a sentence. */
@@ -267,9 +272,9 @@ function explain(
   { schema, check }: { schema: TObject; check: TypeCheck<TObject> },
   frame: Record<string, unknown>,
 ): string {
-  const fields = Object.keys(schema.properties);
-  const unknown = Object.keys(frame).find((field) => !fields.includes(field));
+  const unknown = unknownField(schema, frame);
   if (unknown !== undefined) {
+    const fields = Object.keys(schema.properties);
     return `There is no field ${JSON.stringify(unknown.slice(0, 64))} in "${frame.type}"; there are ${fields.join(', ')}`;
   }
   const missing = schema.required?.find((field) => !(field in frame));

@@ -30,10 +30,10 @@ export class Announcer {
 
   #announce(room: string, username: string, status: 'online' | 'offline'): void {
     const content = `${username} ${status === 'online' ? 'joined' : 'left'} the chat`;
-    this.publish(topics.basic(room), systemFrame(room, content));
+    this.publish(topics.basic(room), () => systemFrame(room, content));
     const timestamp = new Date().toISOString();
-    const presence = encode({ type: 'presence', room, username, status, timestamp });
-    this.publish(topics.full(room), presence);
+    const presence = { type: 'presence', room, username, status, timestamp } as const;
+    this.publish(topics.full(room), () => encode(presence));
   }
 
   #gather(room: string): Gathered {
@@ -53,7 +53,7 @@ export class Announcer {
       joined > 0 && `${people(joined)} joined the chat`,
       left > 0 && `${people(left)} left the chat`,
     ];
-    this.publish(topics.basic(room), systemFrame(room, parts.filter(Boolean).join(', ')));
+    this.publish(topics.basic(room), () => systemFrame(room, parts.filter(Boolean).join(', ')));
   }
 }
 

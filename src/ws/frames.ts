@@ -15,8 +15,22 @@ export function basicMessage({
 }
 
 /** A message as protocol 1 shows it. */
-export function fullMessage({ createdAt, userId: _, ...message }: StoredMessage): string {
-  return encode({ type: 'message', ...message, timestamp: createdAt });
+export function fullMessage(message: StoredMessage): string {
+  const { id, room, seq, rev, username, content, createdAt, data, clientId } = message;
+  const timestamp = createdAt;
+  return encode({
+    type: 'message',
+    id,
+    room,
+    seq,
+    rev,
+    username,
+    content,
+    timestamp,
+    // What is undefined is left out of the JSON.
+    data,
+    clientId,
+  } as ServerFrame);
 }
 
 /** A `system` frame of this moment. */

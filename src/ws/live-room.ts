@@ -6,8 +6,8 @@ import type { StoredMessage } from '../types/rest.ts';
 import { MAX_PAGE_CHANGES, MAX_PAGE_CHARACTERS } from '../types/websocket.ts';
 import { basicMessage, fullMessage } from './frames.ts';
 
-/** Sends a text to all who subscribe to a topic. */
-export type Publish = (topic: string, text: string) => void;
+/** Sends a text to all who subscribe to a topic; where nobody does, it is not even rendered. */
+export type Publish = (topic: string, render: () => string) => void;
 
 /** One topic per protocol: a frame is turned into text once for each. */
 export const topics = {
@@ -52,6 +52,7 @@ export class LiveRoom {
   /** The connections that hold the room open. */
   holders = 0;
 
+  readonly #topics: { basic: string; full: string };
   /** The latest changes, oldest first, without a gap. */
   readonly #ring: Change[] = [];
   #ringCharacters = 0;
@@ -68,6 +69,7 @@ export class LiveRoom {
   ) {
     this.name = room.name;
     this.epoch = room.epoch;
+    this.#topics = { basic: topics.basic(room.name), full: topics.full(room.name) };
     this.loaded = this.#load();
   }
 
@@ -147,8 +149,8 @@ export class LiveRoom {
       this.#waiting.delete(next.rev);
       this.#rev = next.rev;
       const { text } = this.#remember(next);
-      this.parts.publish(topics.basic(this.name), basicMessage(next));
-      this.parts.publish(topics.full(this.name), text);
+      this.parts.publish(this.#topics.basic, () => basicMessage(next));
+      this.parts.publish(this.#topics.full, () => text);
       for (const listener of this.#listeners) listener();
     }
     if (this.#waiting.size > 0) this.readOn();

@@ -1,0 +1,43 @@
+/**
+ * Deliveries a second in one busy room: this server, durable on Postgres, beside bare `Bun.serve`
+ * publishing the same bytes without storing them, and Socket.IO. The server has one core and the load
+ * the other; Postgres takes of both what it needs.
+ */
+import { type Result, runScript, startServer, withDatabase } from './support.ts';
+
+const load = { members: 100, senders: 10, outstanding: 20, seconds: 5 };
+
+async function deliveries(
+  command: string[],
+  dialect: string,
+  path: string,
+  env = {},
+): Promise<number> {
+  const server = await startServer(env, command, 0);
+  const url = `${server.ws}${path}`;
+  const result = await runScript<{ deliveries: number }>(
+    'members.ts',
+    { ...load, url, dialect },
+    1,
+  );
+  await server.stop();
+  return result.deliveries;
+}
+
+export async function fanOut(): Promise<Result[]> {
+  const bun = process.execPath;
+  const rate = await withDatabase((url) =>
+    deliveries([bun, 'src/index.ts'], 'json', '/ws', { DATABASE_URL: url }),
+  );
+  const bare = await deliveries([bun, 'bench/peers/bare.ts'], 'json', '/');
+  const socketIo = await deliveries(
+    [Bun.which('node') ?? bun, 'bench/peers/socket-io.mjs'],
+    'socket.io',
+    '/socket.io/?EIO=4&transport=websocket',
+  );
+  const what = 'deliveries/s, 100 in a room, durable on Postgres';
+  return [
+    { what, rate, peer: bare, peerName: 'bare Bun.serve, nothing stored', aim: 0.6 },
+    { what, rate, peer: socketIo, peerName: 'Socket.IO, nothing stored', aim: 1 },
+  ];
+}

@@ -1,0 +1,83 @@
+import { connect } from 'bun';
+
+/** A WebSocket client that costs next to nothing, so that a load measures the server. */
+export interface RawWebSocket {
+  send(text: string): void;
+}
+
+/**
+ * Connects without TLS or compression. Frames are handed over where they lie in the buffer, not
+ * decoded: RFC 6455, section 5.2.
+ *
+ * @param onFrame called with the buffer and where the payload begins and ends
+ */
+export async function rawWebSocket(
+  url: string,
+  onFrame: (buffer: Buffer, from: number, to: number, socket: RawWebSocket) => void,
+): Promise<RawWebSocket> {
+  const { hostname, port, pathname, search } = new URL(url);
+  const upgraded = Promise.withResolvers<void>();
+  let isUpgraded = false;
+  let rest: Buffer = Buffer.alloc(0);
+  const tcp = await connect({
+    hostname,
+    port: Number(port),
+    socket: {
+      data(_, chunk) {
+        let buffer = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+        if (!isUpgraded) {
+          const end = buffer.indexOf('\r\n\r\n');
+          if (end === -1) {
+            rest = buffer;
+            return;
+          }
+          isUpgraded = true;
+          upgraded.resolve();
+          buffer = buffer.subarray(end + 4);
+        }
+        let at = 0;
+        while (at + 2 <= buffer.length) {
+          let length = (buffer[at + 1] as number) & 127;
+          let from = at + 2;
+          if (length === 126) {
+            if (at + 4 > buffer.length) break;
+            length = buffer.readUInt16BE(at + 2);
+            from = at + 4;
+          } else if (length === 127) {
+            if (at + 10 > buffer.length) break;
+            length = Number(buffer.readBigUInt64BE(at + 2));
+            from = at + 10;
+          }
+          if (from + length > buffer.length) break;
+          onFrame(buffer, from, from + length, client);
+          at = from + length;
+        }
+        rest = buffer.subarray(at);
+      },
+    },
+  });
+  const client: RawWebSocket = {
+    send(text) {
+      const payload = Buffer.from(text);
+      // The mask is zero, which is as good as any other here.
+      const header =
+        payload.length < 126
+          ? [0x81, 0x80 | payload.length, 0, 0, 0, 0]
+          : [0x81, 0xfe, payload.length >> 8, payload.length & 255, 0, 0, 0, 0];
+      tcp.write(Buffer.concat([Buffer.from(header), payload]));
+    },
+  };
+  tcp.write(
+    [
+      `GET ${pathname}${search} HTTP/1.1`,
+      `Host: ${hostname}:${port}`,
+      'Upgrade: websocket',
+      'Connection: Upgrade',
+      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+      'Sec-WebSocket-Version: 13',
+      '\r\n',
+    ].join('\r\n'),
+  );
+  await upgraded.promise;
+  return client;
+}
