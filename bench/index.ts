@@ -1,11 +1,13 @@
 /** `bun run bench [name]`: runs the benchmarks, all or one, and prints a table. */
 import { durableMessages } from './durable-messages.ts';
 import { fanOut } from './fan-out.ts';
+import { resume } from './resume.ts';
 import type { Result } from './support.ts';
 
 const benchmarks: Record<string, () => Promise<Result[]>> = {
   'durable-messages': durableMessages,
   'fan-out': fanOut,
+  resume,
 };
 
 const wanted = process.argv[2];

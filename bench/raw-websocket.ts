@@ -3,6 +3,8 @@ import { connect } from 'bun';
 /** A WebSocket client that costs next to nothing, so that a load measures the server. */
 export interface RawWebSocket {
   send(text: string): void;
+  /** Cuts the line. */
+  close(): void;
 }
 
 /**
@@ -57,6 +59,7 @@ export async function rawWebSocket(
     },
   });
   const client: RawWebSocket = {
+    close: () => void tcp.terminate(),
     send(text) {
       const payload = Buffer.from(text);
       // The mask is zero, which is as good as any other here.

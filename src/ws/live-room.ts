@@ -62,6 +62,7 @@ export class LiveRoom {
   readonly #listeners = new Set<() => void>();
   #reading = false;
   #readAgain = false;
+  #extending: Promise<void> | undefined;
 
   constructor(
     readonly room: Room,
@@ -87,7 +88,15 @@ export class LiveRoom {
    * Reads from the database what the ring does not reach back to; undefined when it reaches `since`.
    * What it returns is for {@link page}.
    */
-  fetch(since: number): Promise<StoredMessage[]> | undefined {
+  async fetch(since: number): Promise<StoredMessage[] | undefined> {
+    const isNear = () => this.rev - since <= RING_CHANGES && !this.#isFull();
+    if (since < this.#ringStart() && isNear()) {
+      // After a restart thousands come back to the same place; it is read once for all of them.
+      this.#extending ??= this.#extend().finally(() => {
+        this.#extending = undefined;
+      });
+      await this.#extending;
+    }
     if (since >= this.#ringStart()) return undefined;
     return this.parts.chat.page(this.room, { after: since, limit: MAX_PAGE_CHANGES });
   }
@@ -156,13 +165,32 @@ export class LiveRoom {
     if (this.#waiting.size > 0) this.readOn();
   }
 
+  /** Fills the ring backwards, as far as it holds. */
+  async #extend(): Promise<void> {
+    const [oldest] = this.#ring;
+    if (!oldest) return;
+    const limit = RING_CHANGES - this.#ring.length;
+    const older = await this.parts.chat.page(this.room, { before: oldest.rev, limit });
+    // Meanwhile the ring may have moved on; then this no longer joins it without a gap.
+    if (this.#ring[0] !== oldest) return;
+    for (const message of older.reverse()) {
+      if (this.#isFull()) break;
+      const change = { rev: message.rev, message, text: fullMessage(message) };
+      this.#ring.unshift(change);
+      this.#ringCharacters += change.text.length;
+    }
+  }
+
+  #isFull(): boolean {
+    return this.#ring.length >= RING_CHANGES || this.#ringCharacters >= RING_CHARACTERS;
+  }
+
   #remember(message: StoredMessage): Change {
     const change = { rev: message.rev, message, text: fullMessage(message) };
     this.#ring.push(change);
     this.#ringCharacters += change.text.length;
-    const isFull = () => this.#ring.length > RING_CHANGES || this.#ringCharacters > RING_CHARACTERS;
     // A newcomer's messages stay, however long they are.
-    while (isFull() && this.#ring.length > RECENT_MESSAGES) {
+    while (this.#isFull() && this.#ring.length > RECENT_MESSAGES) {
       this.#ringCharacters -= this.#ring.shift()?.text.length ?? 0;
     }
     return change;
