@@ -2,12 +2,14 @@
 import { durableMessages } from './durable-messages.ts';
 import { fanOut } from './fan-out.ts';
 import { resume } from './resume.ts';
+import { slowReader } from './slow-reader.ts';
 import type { Result } from './support.ts';
 
 const benchmarks: Record<string, () => Promise<Result[]>> = {
   'durable-messages': durableMessages,
   'fan-out': fanOut,
   resume,
+  'slow-reader': slowReader,
 };
 
 const wanted = process.argv[2];
@@ -25,12 +27,12 @@ for (const [name, run] of Object.entries(benchmarks)) {
   results.push(...(await run()));
 }
 console.table(
-  results.map(({ what, rate, peer, peerName, aim }) => ({
+  results.map(({ what, value, peer, peerName, aim }) => ({
     what,
-    'this server': Math.round(rate),
-    peer: Math.round(peer),
+    'this server': Number(value.toPrecision(4)),
+    peer: Number(peer.toPrecision(4)),
     'the peer is': peerName,
-    ratio: Number((rate / peer).toFixed(2)),
+    ratio: Number((value / peer).toFixed(2)),
     aim,
   })),
 );

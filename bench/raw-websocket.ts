@@ -1,10 +1,18 @@
 import { connect } from 'bun';
 
+/** The first byte of a close frame. */
+const CLOSE = 0x88;
+
 /** A WebSocket client that costs next to nothing, so that a load measures the server. */
 export interface RawWebSocket {
   send(text: string): void;
   /** Cuts the line. */
   close(): void;
+  /** Stops reading, until `resume`. */
+  pause(): void;
+  resume(): void;
+  /** Resolves when the connection has ended: with the code of the close frame, if one came. */
+  closeCode: Promise<number | undefined>;
 }
 
 /**
@@ -18,6 +26,7 @@ export async function rawWebSocket(
   onFrame: (buffer: Buffer, from: number, to: number, socket: RawWebSocket) => void,
 ): Promise<RawWebSocket> {
   const { hostname, port, pathname, search } = new URL(url);
+  const closed = Promise.withResolvers<number | undefined>();
   const upgraded = Promise.withResolvers<void>();
   let isUpgraded = false;
   let rest: Buffer = Buffer.alloc(0);
@@ -51,15 +60,20 @@ export async function rawWebSocket(
             from = at + 10;
           }
           if (from + length > buffer.length) break;
+          if (buffer[at] === CLOSE) closed.resolve(buffer.readUInt16BE(from));
           onFrame(buffer, from, from + length, client);
           at = from + length;
         }
         rest = buffer.subarray(at);
       },
+      close: () => closed.resolve(undefined),
     },
   });
   const client: RawWebSocket = {
     close: () => void tcp.terminate(),
+    pause: () => void tcp.pause(),
+    resume: () => void tcp.resume(),
+    closeCode: closed.promise,
     send(text) {
       const payload = Buffer.from(text);
       // The mask is zero, which is as good as any other here.

@@ -47,7 +47,7 @@ async function joinAll(since: number | '$') {
 
 /** What the database has done so far, by its own count, which is late by up to a second. */
 async function transactions(): Promise<number> {
-  await Bun.sleep(1500);
+  await Bun.sleep(2500);
   const [row] = await database`
     select xact_commit::float8 as n from pg_stat_database where datname = current_database()`;
   return row.n;

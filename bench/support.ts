@@ -12,13 +12,12 @@ export const postgresUrl =
 /** One line of the table at the end. */
 export interface Result {
   what: string;
-  /** Per second. */
-  rate: number;
-  /** The rate of the peer measured in the same run. */
+  value: number;
+  /** The same of a peer, measured in the same run. */
   peer: number;
   peerName: string;
-  /** The ratio that is aimed at. */
-  aim: number;
+  /** What the ratio of the two should be. */
+  aim: string;
 }
 
 /** Ties a command to one core, where the system can, so that a server and its load do not share one. */

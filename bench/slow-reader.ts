@@ -1,0 +1,52 @@
+/**
+ * A hundred members of a busy room, of whom one stops reading: what the other 99 notice, what becomes
+ * of the memory of the server, and of the one. The peer is the same room while all of them read.
+ */
+import { readFileSync } from 'node:fs';
+import { type Result, runScript, startServer, withFolder } from './support.ts';
+
+const load = { members: 100, messagesPerSecond: 250, seconds: 8 };
+
+interface Outcome {
+  p50: number;
+  p99: number;
+  /** The close code of the one that stopped, if it did. */
+  code?: number;
+}
+
+/** In MiB; Linux alone tells. */
+function memoryOf(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+  } catch {
+    return Number.NaN;
+  }
+}
+
+export async function slowReader(): Promise<Result[]> {
+  return withFolder(async (dataDir) => {
+    const server = await startServer({ DATA_DIR: dataDir });
+    const run = (isOneSlow: boolean) =>
+      runScript<Outcome>('listeners.ts', { ...load, url: `${server.ws}/ws`, isOneSlow });
+    const before = await run(false);
+    const calm = memoryOf(server.pid);
+    const slow = await run(true);
+    const after = memoryOf(server.pid);
+    await server.stop();
+    console.log(
+      `the slow one was closed with ${slow.code}; the server had ${Math.round(calm)} MiB before and ${Math.round(after)} MiB after`,
+    );
+    const peerName = 'the same while all read';
+    return [
+      { what: 'delay, ms, median of 99', value: slow.p50, peer: before.p50, peerName, aim: '≈ 1' },
+      {
+        what: 'delay, ms, 99th percentile',
+        value: slow.p99,
+        peer: before.p99,
+        peerName,
+        aim: '≈ 1',
+      },
+    ];
+  });
+}
