@@ -9,12 +9,6 @@ import type { LiveRoom } from '../ws/live-room.ts';
 /** A comment now and then keeps proxies from closing a quiet stream. */
 const HEARTBEAT_MS = 15_000;
 
-/** A place in a room's history: a `rev`, of an epoch when one was named. */
-interface Position {
-  rev: number;
-  epoch?: string;
-}
-
 export function eventRoutes({ hub, rooms }: { hub: Hub; rooms: RoomService }) {
   return new Elysia({ name: 'events', tags: ['messages'] }).get(
     '/events',
@@ -58,15 +52,16 @@ export function eventRoutes({ hub, rooms }: { hub: Hub; rooms: RoomService }) {
  */
 function stream(
   live: LiveRoom,
-  asked: Position | undefined,
+  asked: { since: number; epoch?: string } | undefined,
   release: () => void,
   signal: AbortSignal,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
-  const isKnown = asked && asked.rev <= live.rev && (asked.epoch ?? live.epoch) === live.epoch;
+  // Where another history is asked for, it begins with the newest messages of this one.
+  const { changes, reset } = live.page(asked ?? { since: '$' });
   let cursor = live.rev;
-  if (isKnown) cursor = asked.rev;
-  else if (asked) cursor = (live.recent()[0]?.rev ?? live.rev + 1) - 1;
+  if (reset) cursor -= changes.length;
+  else if (asked) cursor = asked.since;
 
   let wake = () => {};
   const stopListening = live.onChange(() => wake());
@@ -104,11 +99,11 @@ function stream(
         return;
       }
       // When the database does not answer, the stream ends and the client resumes.
-      const fetched = await live.fetch(cursor)?.catch((error) => {
+      const fetched = await live.fetch({ since: cursor }).catch((error) => {
         end();
         throw error;
       });
-      const { changes, rev } = live.page(cursor, fetched);
+      const { changes, rev } = live.page({ since: cursor }, fetched);
       cursor = rev;
       const events = changes.map(({ rev, text }) => `id: ${rev}@${live.epoch}\ndata: ${text}\n\n`);
       controller.enqueue(encoder.encode(events.join('')));
@@ -117,15 +112,15 @@ function stream(
   });
 }
 
-function parseEventId(id: string): Position {
+function parseEventId(id: string) {
   const [, rev, epoch] = /^(\d{1,15})@(.{1,64})$/.exec(id) ?? [];
   if (!rev || !epoch) {
     throw new ChatError('invalid_frame', '"Last-Event-ID" must be an id of this stream: rev@epoch');
   }
-  return { rev: Number(rev), epoch };
+  return { since: Number(rev), epoch };
 }
 
-function parseSince(since: string | undefined): Position | undefined {
+function parseSince(since: string | undefined) {
   if (since === undefined || since === '$') return undefined;
   if (!/^\d{1,15}$/.test(since)) {
     throw new ChatError(
@@ -133,5 +128,5 @@ function parseSince(since: string | undefined): Position | undefined {
       '"since" must be a `rev`: a whole number from 0 on, or "$"',
     );
   }
-  return { rev: Number(since) };
+  return { since: Number(since) };
 }

@@ -49,6 +49,11 @@ export function withMessages(
   return `${JSON.stringify(frame).slice(0, -1)},"messages":[${texts}]}`;
 }
 
+/** The id of the frame that is answered, if it had one. */
+export function withId({ id }: { id?: string | undefined }): { id?: string } {
+  return id === undefined ? {} : { id };
+}
+
 export function encode(frame: ServerFrame): string {
   return JSON.stringify(frame);
 }

@@ -1,7 +1,8 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun';
 import { closeCodes } from '../errors.ts';
 import { MAX_FRAME_BYTES } from '../types/websocket.ts';
-import { Connection, type ConnectionParts, type Socket } from './connection.ts';
+import { Connection, type Socket } from './connection.ts';
+import type { SessionParts } from './session.ts';
 
 /** What Bun keeps with each WebSocket. */
 export interface SocketData {
@@ -48,7 +49,7 @@ export class Gateway {
   #emptied: (() => void) | undefined;
 
   constructor(
-    private readonly parts: ConnectionParts,
+    private readonly parts: SessionParts,
     private readonly settings: { compression: boolean },
     heartbeat = HEARTBEAT,
   ) {

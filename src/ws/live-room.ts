@@ -22,13 +22,21 @@ export interface Change {
   text: string;
 }
 
-/** What a `since` asks for. */
+/** Where a client is, in the words of a `join`: at a `rev` of an epoch, at the end, or nowhere yet. */
+export interface Position {
+  since?: number | '$';
+  epoch?: string;
+}
+
+/** What a client gets that is there. */
 export interface Page {
   changes: Change[];
   /** Where the room stands when these are taken in. */
   rev: number;
   /** Nothing is missing up to the next change that is published. */
   complete: boolean;
+  /** The client was in another history, and gets the newest messages of this one. */
+  reset: boolean;
 }
 
 /** What a newcomer is shown. */
@@ -85,41 +93,68 @@ export class LiveRoom {
   }
 
   /**
-   * Reads from the database what the ring does not reach back to; undefined when it reaches `since`.
+   * Reads from the database what the ring does not reach back to; undefined when it reaches.
    * What it returns is for {@link page}.
    */
-  async fetch(since: number): Promise<StoredMessage[] | undefined> {
-    const isNear = () => this.rev - since <= RING_CHANGES && !this.#isFull();
-    if (since < this.#ringStart() && isNear()) {
+  async fetch(position: Position): Promise<StoredMessage[] | undefined> {
+    const since = this.#since(position);
+    if (since === undefined || since >= this.#ringStart()) return undefined;
+    if (this.rev - since <= RING_CHANGES && !this.#isFull()) {
       // After a restart thousands come back to the same place; it is read once for all of them.
       this.#extending ??= this.#extend().finally(() => {
         this.#extending = undefined;
       });
       await this.#extending;
+      if (since >= this.#ringStart()) return undefined;
     }
-    if (since >= this.#ringStart()) return undefined;
     return this.parts.chat.page(this.room, { after: since, limit: MAX_PAGE_CHANGES });
   }
 
   /**
-   * The changes after `since`. When the page is complete, whoever subscribes in the same synchronous
-   * step misses nothing and gets nothing twice; this is why it is no promise, whose value would be
-   * old by the time it arrives.
+   * What a client at this position gets. When the page is complete, whoever subscribes in the same
+   * synchronous step misses nothing and gets nothing twice; this is why it is no promise, whose value
+   * would be old by the time it arrives.
    *
-   * @param since at most {@link rev}
    * @param fetched what {@link fetch} brought
    */
-  page(since: number, fetched: StoredMessage[] = []): Page {
+  page(position: Position, fetched: StoredMessage[] = []): Page {
+    const reset = this.#isElsewhere(position);
+    if (position.since === '$' && !reset)
+      return { changes: [], rev: this.rev, complete: true, reset };
+    const since = this.#since(position);
+    if (since === undefined)
+      return { changes: this.recent(), rev: this.rev, complete: true, reset };
     // What is stored but not published yet will come live.
-    const stored = fetched
-      .filter(({ rev }) => rev <= this.rev)
-      .map((message) => ({ rev: message.rev, message, text: fullMessage(message) }));
+    const stored = fetched.filter(({ rev }) => rev <= this.rev).map(toChange);
     const reached = stored.at(-1)?.rev ?? since;
     const start = this.#ringStart();
     const rest = reached >= start ? this.#ring.slice(reached - start) : [];
     const changes = withinLimits([...stored, ...rest]);
     const rev = changes.at(-1)?.rev ?? since;
-    return { changes, rev, complete: rev === this.rev };
+    return { changes, rev, complete: rev === this.rev, reset };
+  }
+
+  /**
+   * A page of messages, oldest first: those nearest to where the reader is, as far as they fit.
+   *
+   * @param page `before` and `after` are `seq`s, exclusive; `limit` is 50 unless it is given
+   */
+  async history({
+    before,
+    after,
+    limit = 50,
+  }: {
+    before?: number;
+    after?: number;
+    limit?: number;
+  }) {
+    // One more than asked for tells whether there are more.
+    const found = await this.parts.chat.page(this.room, { before, after, limit: limit + 1 });
+    const nearest = after === undefined ? found.toReversed() : found;
+    const changes = nearest.slice(0, limit).map(toChange);
+    const texts = withinLimits(changes);
+    if (after === undefined) texts.reverse();
+    return { texts, more: texts.length < found.length };
   }
 
   /** Takes a committed message, in whatever order it comes and however often. */
@@ -139,6 +174,18 @@ export class LiveRoom {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** At a place that this history does not have. */
+  #isElsewhere({ since, epoch }: Position): boolean {
+    const isOtherEpoch = epoch !== undefined && epoch !== this.epoch;
+    return isOtherEpoch || (typeof since === 'number' && since > this.rev);
+  }
+
+  /** The `rev` after which a client reads on; undefined when it begins with the newest messages. */
+  #since(position: Position): number | undefined {
+    const { since } = position;
+    return typeof since === 'number' && !this.#isElsewhere(position) ? since : undefined;
   }
 
   async #load(): Promise<void> {
@@ -175,7 +222,7 @@ export class LiveRoom {
     if (this.#ring[0] !== oldest) return;
     for (const message of older.reverse()) {
       if (this.#isFull()) break;
-      const change = { rev: message.rev, message, text: fullMessage(message) };
+      const change = toChange(message);
       this.#ring.unshift(change);
       this.#ringCharacters += change.text.length;
     }
@@ -186,7 +233,7 @@ export class LiveRoom {
   }
 
   #remember(message: StoredMessage): Change {
-    const change = { rev: message.rev, message, text: fullMessage(message) };
+    const change = toChange(message);
     this.#ring.push(change);
     this.#ringCharacters += change.text.length;
     // A newcomer's messages stay, however long they are.
@@ -221,6 +268,10 @@ export class LiveRoom {
     }
     this.#reading = false;
   }
+}
+
+function toChange(message: StoredMessage): Change {
+  return { rev: message.rev, message, text: fullMessage(message) };
 }
 
 /** As many of the changes as one page may hold; one at least. */
