@@ -72,7 +72,7 @@ export function databaseContract(
       expect(page.map(({ content }) => content)).toEqual(contents);
     });
 
-    test('stores a client id once, within a batch, across batches and across writers', async () => {
+    test('stores a client id once, within a batch, across batches and across writers (contract 4.5)', async () => {
       const { chat, room, user, published } = await scene();
       const { chat: second, published: publishedThere } = await services();
       const post = (writer: ChatService, clientId: string, content = clientId) =>
@@ -95,7 +95,7 @@ export function databaseContract(
       expect(await chat.page(room, { limit: 1 })).toMatchObject([{ seq: 300 }]);
     });
 
-    test('gives several writers at once one order without gaps', async () => {
+    test('gives several writers at once one order without gaps (contract 4.2)', async () => {
       const { room, user } = await scene();
       const other = await (await services()).rooms.findOrCreate(fresh('room'));
       const writers = await Promise.all([services(), services(), services()]);

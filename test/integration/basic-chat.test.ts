@@ -65,7 +65,7 @@ describe('the basic chat (contract 3.1)', () => {
     });
   });
 
-  test('a repeated id returns the first ack and shows nothing new; with other content it is a conflict', async () => {
+  test('a repeated id returns the first ack and shows nothing new; with other content it is a conflict (contract 4.5)', async () => {
     const room = fresh('room');
     const [ana, tab, ben] = [
       await server.join('ana', room),
@@ -89,7 +89,7 @@ describe('the basic chat (contract 3.1)', () => {
     expect(contents).toEqual(['once', 'ben says']);
   });
 
-  test('messages sent without waiting are stored and shown in the order sent', async () => {
+  test('messages sent without waiting are stored and shown in the order sent (contract 4.8)', async () => {
     const room = fresh('room');
     const ana = await server.connect();
     ana.send({ type: 'join', username: 'ana', room });
