@@ -183,7 +183,12 @@ export class MessageWriter {
     const [stored, roomless] = partition(batch, ({ room }) => roomIds.has(room.id));
     // Ids are drawn in the order of the batch.
     inserted.sort((a, b) => a.id - b.id);
-    const messages = inserted.map(({ id, seq, at }, index): StoredMessage => {
+    // The messages of a room share one moment, which is worth not writing out for each.
+    const times = new Map<number, string>();
+    for (const { roomId, at } of inserted) {
+      if (!times.has(roomId)) times.set(roomId, new Date(at).toISOString());
+    }
+    const messages = inserted.map(({ id, seq, roomId }, index): StoredMessage => {
       const { room, user, content, data, clientId } = stored[index] as Entry;
       return {
         id,
@@ -193,7 +198,7 @@ export class MessageWriter {
         userId: user.id,
         username: user.username,
         content,
-        createdAt: new Date(at).toISOString(),
+        createdAt: times.get(roomId) as string,
         ...(data != null && { data }),
         ...(clientId !== undefined && { clientId }),
       };
