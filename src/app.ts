@@ -17,7 +17,7 @@ import { ChatService } from './services/chat.service.ts';
 import { RoomService } from './services/room.service.ts';
 import { UserService } from './services/user.service.ts';
 import { Announcer } from './ws/announcer.ts';
-import { Gateway, type Heartbeat, type SocketData } from './ws/gateway.ts';
+import { Gateway, HEARTBEAT, type Heartbeat, type SocketData } from './ws/gateway.ts';
 import { Hub } from './ws/hub.ts';
 import type { Publish } from './ws/live-room.ts';
 import { Presence } from './ws/presence.ts';
@@ -42,7 +42,7 @@ export type App = Awaited<ReturnType<typeof createApp>>['app'];
  * @returns `app`, the routes; `listen`, which serves them and `/ws`, and throws when the port is
  *   taken; `stop`, which lets what was taken finish and leaves the database open
  */
-export async function createApp({ settings, database, log, heartbeat }: AppParts) {
+export async function createApp({ settings, database, log, heartbeat = HEARTBEAT }: AppParts) {
   const bus = new MemoryBus();
   const users = new UserService(database.db, log);
   const rooms = new RoomService(database.db);
@@ -80,7 +80,7 @@ export async function createApp({ settings, database, log, heartbeat }: AppParts
     .use(messageRoutes({ chat, users, rooms }))
     .use(userRoutes({ users, presence }))
     .use(roomRoutes({ rooms, presence }))
-    .use(eventRoutes({ hub, rooms }))
+    .use(eventRoutes({ hub, rooms, quiet: heartbeat.every / 2 }))
     .use(opsRoutes({ settings, ping: database.ping, isStopping: () => stopping }))
     .get(
       '/ws',

@@ -6,10 +6,9 @@ import { EventsQuery, problemReplies } from '../types/rest.ts';
 import type { Hub } from '../ws/hub.ts';
 import type { LiveRoom } from '../ws/live-room.ts';
 
-/** A comment now and then keeps proxies from closing a quiet stream. */
-const HEARTBEAT_MS = 15_000;
-
-export function eventRoutes({ hub, rooms }: { hub: Hub; rooms: RoomService }) {
+/** @param parts `quiet` is how long a stream may be, in milliseconds, before a comment keeps it open */
+export function eventRoutes(parts: { hub: Hub; rooms: RoomService; quiet: number }) {
+  const { hub, rooms, quiet } = parts;
   return new Elysia({ name: 'events', tags: ['messages'] }).get(
     '/events',
     async ({ query: { room, since }, headers, request }) => {
@@ -17,7 +16,7 @@ export function eventRoutes({ hub, rooms }: { hub: Hub; rooms: RoomService }) {
       const asked = lastEventId ? parseEventId(lastEventId) : parseSince(since);
       const live = await hub.open(await rooms.find(room));
       return new Response(
-        stream(live, asked, () => hub.release(live), request.signal),
+        stream(live, asked, quiet, () => hub.release(live), request.signal),
         {
           headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
         },
@@ -53,6 +52,7 @@ export function eventRoutes({ hub, rooms }: { hub: Hub; rooms: RoomService }) {
 function stream(
   live: LiveRoom,
   asked: { since: number; epoch?: string } | undefined,
+  quiet: number,
   release: () => void,
   signal: AbortSignal,
 ): ReadableStream<Uint8Array> {
@@ -83,7 +83,7 @@ function stream(
     async pull(controller) {
       while (!ended && cursor === live.rev) {
         const isChanged = await new Promise<boolean>((done) => {
-          const timer = setTimeout(() => done(false), HEARTBEAT_MS);
+          const timer = setTimeout(() => done(false), quiet);
           wake = () => {
             clearTimeout(timer);
             done(true);

@@ -20,7 +20,7 @@ export interface Heartbeat {
 }
 
 /** Together less than the 60 s within which a silent peer is dropped. */
-const HEARTBEAT: Heartbeat = { every: 30_000, patience: 25_000 };
+export const HEARTBEAT: Heartbeat = { every: 30_000, patience: 25_000 };
 
 /** Bytes that may wait to be sent to one client. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
@@ -51,7 +51,7 @@ export class Gateway {
   constructor(
     private readonly parts: SessionParts,
     private readonly settings: { compression: boolean },
-    heartbeat = HEARTBEAT,
+    heartbeat: Heartbeat,
   ) {
     this.#heart = setInterval(() => this.#beat(heartbeat.patience), heartbeat.every);
   }

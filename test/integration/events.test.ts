@@ -117,6 +117,18 @@ describe('Server-Sent Events (contract 5)', () => {
     }
   });
 
+  test('a quiet stream is kept open by comments', async () => {
+    const quick = await startServer({}, { heartbeat: { every: 100, patience: 1000 } });
+    const leave = new AbortController();
+    const { body } = await quick.fetch('/events', { signal: leave.signal });
+    let text = '';
+    for await (const chunk of (body as ReadableStream).pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      if (text.split('\n\n').filter((event) => event === ':').length === 3) break;
+    }
+    leave.abort();
+  });
+
   test('refuse what is no position, and rooms that are not there', async () => {
     const { room } = await talk(0);
     for (const [path, headers, status] of [
