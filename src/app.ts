@@ -54,7 +54,7 @@ export async function createApp({ settings, database, log, heartbeat = HEARTBEAT
     if (!server?.subscriberCount(topic)) return;
     const text = render();
     server.publish(topic, text, settings.compression);
-    gateway.published(text.length);
+    gateway.published(Buffer.byteLength(text));
   };
   const hub = new Hub({ chat, publish, log }, bus);
   const announcer = new Announcer(publish);

@@ -7,9 +7,9 @@ import { expected } from './text.ts';
 export const MAX_FRAME_BYTES = 64 * 1024;
 /** The highest `protocol` that a `join` may ask for. */
 export const PROTOCOL = 1;
-/** What one `joined` or `history` holds at most: changes, and characters of their JSON. */
+/** What one `joined` or `history` holds at most: changes, and bytes of their JSON. */
 export const MAX_PAGE_CHANGES = 500;
-export const MAX_PAGE_CHARACTERS = 256 * 1024;
+export const MAX_PAGE_BYTES = 256 * 1024;
 export const DEFAULT_ROOM = 'general';
 
 const Username = Type.String({ description: expected.username });

@@ -3,7 +3,7 @@ import type { Logger } from '../log.ts';
 import type { ChatService } from '../services/chat.service.ts';
 import type { Room } from '../services/room.service.ts';
 import type { StoredMessage } from '../types/rest.ts';
-import { MAX_PAGE_CHANGES, MAX_PAGE_CHARACTERS } from '../types/websocket.ts';
+import { MAX_PAGE_BYTES, MAX_PAGE_CHANGES } from '../types/websocket.ts';
 import { basicMessage, fullMessage } from './frames.ts';
 
 /** Sends a text to all who subscribe to a topic; where nobody does, it is not even rendered. */
@@ -20,6 +20,8 @@ export interface Change {
   rev: number;
   message: StoredMessage;
   text: string;
+  /** Of the text, and the comma behind it. */
+  bytes: number;
 }
 
 /** Where a client is, in the words of a `join`: at a `rev` of an epoch, at the end, or nowhere yet. */
@@ -41,9 +43,9 @@ export interface Page {
 
 /** What a newcomer is shown. */
 const RECENT_MESSAGES = 10;
-/** What the ring holds at most: changes, and characters of their text. */
+/** What the ring holds at most: changes, and bytes of their text. */
 const RING_CHANGES = MAX_PAGE_CHANGES;
-const RING_CHARACTERS = MAX_PAGE_CHARACTERS;
+const RING_BYTES = MAX_PAGE_BYTES;
 /** How many changes are read at once when some are missing. */
 const READ_AT_ONCE = 100;
 const RETRY_MS = 500;
@@ -63,7 +65,7 @@ export class LiveRoom {
   readonly #topics: { basic: string; full: string };
   /** The latest changes, oldest first, without a gap. */
   readonly #ring: Change[] = [];
-  #ringCharacters = 0;
+  #ringBytes = 0;
   #rev: number | undefined;
   /** What came ahead of its turn, by `rev`. */
   readonly #waiting = new Map<number, StoredMessage>();
@@ -224,21 +226,21 @@ export class LiveRoom {
       if (this.#isFull()) break;
       const change = toChange(message);
       this.#ring.unshift(change);
-      this.#ringCharacters += change.text.length;
+      this.#ringBytes += change.bytes;
     }
   }
 
   #isFull(): boolean {
-    return this.#ring.length >= RING_CHANGES || this.#ringCharacters >= RING_CHARACTERS;
+    return this.#ring.length >= RING_CHANGES || this.#ringBytes >= RING_BYTES;
   }
 
   #remember(message: StoredMessage): Change {
     const change = toChange(message);
     this.#ring.push(change);
-    this.#ringCharacters += change.text.length;
+    this.#ringBytes += change.bytes;
     // A newcomer's messages stay, however long they are.
     while (this.#isFull() && this.#ring.length > RECENT_MESSAGES) {
-      this.#ringCharacters -= this.#ring.shift()?.text.length ?? 0;
+      this.#ringBytes -= this.#ring.shift()?.bytes ?? 0;
     }
     return change;
   }
@@ -271,15 +273,16 @@ export class LiveRoom {
 }
 
 function toChange(message: StoredMessage): Change {
-  return { rev: message.rev, message, text: fullMessage(message) };
+  const text = fullMessage(message);
+  return { rev: message.rev, message, text, bytes: Buffer.byteLength(text) + 1 };
 }
 
 /** As many of the changes as one page may hold; one at least. */
 function withinLimits(changes: Change[]): Change[] {
-  let characters = 0;
-  const tooMany = changes.findIndex(({ text }, index) => {
-    characters += text.length;
-    return index === MAX_PAGE_CHANGES || (index > 0 && characters > MAX_PAGE_CHARACTERS);
+  let total = 0;
+  const tooMany = changes.findIndex(({ bytes }, index) => {
+    total += bytes;
+    return index === MAX_PAGE_CHANGES || (index > 0 && total > MAX_PAGE_BYTES);
   });
   return tooMany === -1 ? changes : changes.slice(0, tooMany);
 }
