@@ -1,7 +1,12 @@
-import { type Static, Type } from '@sinclair/typebox';
+import { FormatRegistry, type Static, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
 
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+FormatRegistry.Set(
+  'postgres-url',
+  (value) => /^postgres(ql)?:\/\/[^/]/.test(value) && URL.canParse(value),
+);
 
 /** One entry per environment variable: its type, default, and the words for a wrong value. */
 const Environment = Type.Object({
@@ -14,7 +19,7 @@ const Environment = Type.Object({
   HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'a host name or address' }),
   DATABASE_URL: Type.Optional(
     Type.String({
-      pattern: '^postgres(ql)?://[^/]+',
+      format: 'postgres-url',
       description: 'a URL such as postgres://user:password@host:5432/database',
     }),
   ),

@@ -52,10 +52,12 @@ describe('settings (contract 2)', () => {
     ['COMPRESSION', 'true'],
     ['LOG_LEVEL', 'loud'],
     ['DATABASE_URL', 'localhost'],
+    ['DATABASE_URL', 'postgres://ana:secret@localhost:port/chat'],
   ] as const) {
     test(`refuse ${name}=${value} by name`, () => {
       expect(() => readSettings({ [name]: value })).toThrow(SettingsError);
       expect(() => readSettings({ [name]: value })).toThrow(new RegExp(`${name} must be `));
+      expect(() => readSettings({ [name]: value })).not.toThrow('secret');
     });
   }
 
