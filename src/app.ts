@@ -98,19 +98,24 @@ export async function createApp({ settings, database, log, heartbeat = HEARTBEAT
 
     /** @returns the address, such as `http://localhost:3000` */
     listen(): string {
-      app.listen({
-        port: settings.port,
-        hostname: settings.host,
-        // Elysia's default would let a second server share the port.
-        reusePort: false,
-        // Bun's page for a fault shows source code.
-        development: false,
-        maxRequestBodySize: MAX_BODY_BYTES,
-        websocket: gateway.handlers(),
-      });
+      const { host, port } = settings;
+      try {
+        app.listen({
+          port,
+          hostname: host,
+          // Elysia's default would let a second server share the port.
+          reusePort: false,
+          // Bun's page for a fault shows source code.
+          development: false,
+          maxRequestBodySize: MAX_BODY_BYTES,
+          websocket: gateway.handlers(),
+        });
+      } catch (error) {
+        throw new Error(`cannot listen on ${host}, port ${port}: ${(error as Error).message}`);
+      }
       server = app.server as Server<SocketData>;
-      const local = ['127.0.0.1', '0.0.0.0', '::', '::1'].includes(settings.host);
-      return `http://${local ? 'localhost' : settings.host}:${server.port}`;
+      const local = ['127.0.0.1', '0.0.0.0', '::', '::1'].includes(host);
+      return `http://${local ? 'localhost' : host}:${server.port}`;
     },
 
     async stop(): Promise<void> {
