@@ -19,8 +19,12 @@ try {
     stopping = true;
     setTimeout(() => exitWith('the server did not stop in time'), STOP_TIMEOUT_MS);
     log.info({ signal }, 'stopping');
-    await stop();
-    await database.close();
+    try {
+      await stop();
+      await database.close();
+    } catch (error) {
+      exitWith((error as Error).message);
+    }
     process.exit(0);
   };
   process.on('SIGTERM', shutDown);
