@@ -1,34 +1,10 @@
 import { describe, expect, test } from 'bun:test';
-import type { ServerFrame } from '../../src/types/websocket.ts';
-import type { Client } from '../support/client.ts';
-import { fresh, sharedDatabase, startServer } from '../support/server.ts';
+import { join, range, roomWith, seqs } from '../support/protocol-1.ts';
+import { fresh, startServer } from '../support/server.ts';
 
 const server = await startServer();
 const timestamp = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const uuid = expect.stringMatching(/^[0-9a-f-]{36}$/);
-
-type Joined = Extract<ServerFrame, { type: 'joined' }>;
-
-async function join(client: Client, room: string, more: object = {}): Promise<Joined> {
-  client.send({ type: 'join', username: 'ana', protocol: 1, room, ...more });
-  return client.untilType('joined');
-}
-
-/** A room with this many messages, said by someone who has left. */
-async function roomWith(messages: number, content = (n: number) => `m${n}`): Promise<string> {
-  const room = fresh('room');
-  const writer = await server.join('writer', room);
-  for (let n = 1; n <= messages; n++) writer.send({ type: 'message', content: content(n) });
-  await writer.until((frame) => frame.type === 'message' && frame.seq === messages);
-  writer.send({ type: 'leave' });
-  await writer.settle();
-  await writer.close();
-  return room;
-}
-
-const seqs = ({ messages }: { messages: { seq: number }[] }) => messages.map(({ seq }) => seq);
-const range = (from: number, to: number) =>
-  Array.from({ length: Math.max(0, to - from + 1) }, (_, n) => from + n);
 
 describe('protocol 1 (contract 3.2)', () => {
   test('a join is answered by one joined, and others see presence instead of system frames', async () => {
@@ -115,7 +91,7 @@ describe('protocol 1 (contract 3.2)', () => {
   });
 
   test('history pages by seq, oldest first, and says whether there is more', async () => {
-    const room = await roomWith(120);
+    const room = await roomWith(server, 120);
     const ana = await server.connect();
     await join(ana, room);
     const history = async (query: object) => {
@@ -137,7 +113,7 @@ describe('protocol 1 (contract 3.2)', () => {
   });
 
   test('a page of history stays within 256 KiB, and nothing is lost by it', async () => {
-    const room = await roomWith(100, (n) => `${n}${'x'.repeat(3990)}`);
+    const room = await roomWith(server, 100, (n) => `${n}${'x'.repeat(3990)}`);
     const ana = await server.connect();
     await join(ana, room);
     const all: number[] = [];
@@ -197,144 +173,5 @@ describe('protocol 1 (contract 3.2)', () => {
     const { users, userCount } = await late.expect('joined');
     expect([users.length, userCount]).toEqual([100, 112]);
     expect((await ana.settle()).filter(({ type }) => type === 'presence')).toHaveLength(99);
-  });
-});
-
-describe('resume (contract 4.3, 4.4, 4.6)', () => {
-  test('since brings what is new, each once, in rev order; "$" nothing; its absence the last ten', async () => {
-    const room = await roomWith(30);
-    const cases: [more: object, expected: number[]][] = [
-      [{}, range(21, 30)],
-      [{ since: '$' }, []],
-      [{ since: 0 }, range(1, 30)],
-      [{ since: 12 }, range(13, 30)],
-      [{ since: 25 }, range(26, 30)],
-      [{ since: 30 }, []],
-    ];
-    for (const [more, expected] of cases) {
-      const ana = await server.connect();
-      const joined = await join(ana, room, more);
-      expect({ more, seqs: seqs(joined) }).toEqual({ more, seqs: expected });
-      expect(joined).toMatchObject({ rev: 30, complete: true, reset: false });
-      await ana.close();
-    }
-  });
-
-  test('a long way back comes in pages of at most 500 changes, and then live', async () => {
-    const room = await roomWith(1234);
-    const ana = await server.connect();
-    const all: number[] = [];
-    let joined = await join(ana, room, { since: 0 });
-    expect(joined.messages).toHaveLength(500);
-    expect(joined).toMatchObject({ complete: false, rev: 500 });
-    // Not in the room yet.
-    ana.send({ type: 'message', room, content: 'too soon', id: 'x' });
-    expect(await ana.expect('error')).toMatchObject({ code: 'not_joined' });
-    for (;;) {
-      all.push(...seqs(joined));
-      expect(joined.rev).toBe(all.at(-1) as number);
-      if (joined.complete) break;
-      joined = await join(ana, room, { since: joined.rev, epoch: joined.epoch });
-    }
-    expect(all).toEqual(range(1, 1234));
-    ana.send({ type: 'message', room, content: 'now' });
-    expect(await ana.expect('message')).toMatchObject({ rev: 1235 });
-  });
-
-  test('a page holds at most 256 KiB of JSON', async () => {
-    const room = await roomWith(150, (n) => `${n}${'é'.repeat(3990)}`);
-    const ana = await server.connect();
-    const all: number[] = [];
-    for (let joined = await join(ana, room, { since: 0 }); ; ) {
-      expect(Buffer.byteLength(JSON.stringify(joined.messages))).toBeLessThanOrEqual(256 * 1024);
-      all.push(...seqs(joined));
-      if (joined.complete) break;
-      joined = await join(ana, room, { since: joined.rev });
-    }
-    expect(all).toEqual(range(1, 150));
-  });
-
-  test('another epoch, or a since from the future, gives reset and the last ten', async () => {
-    const room = await roomWith(15);
-    for (const more of [
-      { since: 16 },
-      { since: 3, epoch: crypto.randomUUID() },
-      { epoch: 'of another server' },
-      { since: '$', epoch: 'old' },
-    ]) {
-      const ana = await server.connect();
-      const joined = await join(ana, room, more);
-      expect(joined).toMatchObject({ reset: true, complete: true, rev: 15 });
-      expect(seqs(joined)).toEqual(range(6, 15));
-      await ana.close();
-    }
-    const same = await server.connect();
-    const { epoch } = await join(same, room);
-    const again = await server.connect();
-    expect(await join(again, room, { since: 15, epoch })).toMatchObject({ reset: false });
-  });
-
-  test('nothing is lost or repeated between joined and what follows it, wherever the reading begins', async () => {
-    const room = await roomWith(700);
-    const ana = await server.join('talker', room);
-    let sent = 0;
-    const talking = setInterval(() => {
-      for (let n = 0; n < 20; n++) {
-        sent += 1;
-        ana.send({ type: 'message', content: `live ${sent}` });
-      }
-    }, 2);
-    const readers = await Promise.all(
-      Array.from({ length: 24 }, async (_, n) => {
-        const reader = await server.connect();
-        const seen: number[] = [];
-        let since = (n * 37) % 700;
-        const first = since;
-        for (;;) {
-          const joined = await join(reader, room, { since });
-          seen.push(...seqs(joined));
-          since = joined.rev;
-          if (joined.complete) break;
-        }
-        return { reader, seen, first };
-      }),
-    );
-    clearInterval(talking);
-    await ana.until((frame) => frame.type === 'message' && frame.content === `live ${sent}`);
-    const last = 700 + sent;
-    for (const { reader, seen, first } of readers) {
-      while ((seen.at(-1) ?? 0) < last) {
-        const frame = await reader.untilType('message');
-        expect(frame.rev).toBe(frame.seq);
-        seen.push(frame.seq);
-      }
-      expect(seen).toEqual(range(first + 1, last));
-    }
-  });
-
-  test('a resume that the ring covers asks the database nothing', async () => {
-    const room = await roomWith(1);
-    const database = await sharedDatabase();
-    const ana = await server.connect();
-    const { epoch } = await join(ana, room);
-    for (let n = 0; n < 50; n++) ana.send({ type: 'message', content: `${n}` });
-    await ana.until((frame) => frame.type === 'message' && frame.seq === 51);
-    const tab = await server.connect();
-    // Whoever asks now is told.
-    const asked: string[] = [];
-    const { session } = database.db as unknown as {
-      session: { prepareQuery: (query: { sql: string }, ...rest: unknown[]) => unknown };
-    };
-    const prepareQuery = session.prepareQuery;
-    session.prepareQuery = function spy(query, ...rest) {
-      asked.push(query.sql);
-      return prepareQuery.call(this, query, ...rest);
-    };
-    try {
-      expect(seqs(await join(tab, room, { since: 5, epoch }))).toEqual(range(6, 51));
-    } finally {
-      session.prepareQuery = prepareQuery;
-    }
-    expect(asked).toEqual([]);
   });
 });
