@@ -9,6 +9,8 @@ export interface SocketData {
   connection?: Connection;
   /** Nothing has come since the last ping. */
   isSilent: boolean;
+  /** Too slow: it gets what was on its way, then the close. */
+  isLeaving: boolean;
 }
 
 type Ws = ServerWebSocket<SocketData>;
@@ -31,8 +33,12 @@ const LOOK_EVERY_BYTES = 256 * 1024;
  * limits together, so that a client is closed with a code and never loses a frame silently.
  */
 const RUNTIME_LIMIT_BYTES = 4 * 1024 * 1024;
-/** How long a client that was told to go may take to read that, in milliseconds. */
+/** How long a client that is too slow may take to read what was on its way, in milliseconds. */
+const LEAVING_MS = 10_000;
+/** How long a stop waits for clients to take the goodbye, in milliseconds. */
 const GOODBYE_MS = 500;
+
+const RESTARTING = 'The server is restarting';
 
 /** The time in which clients are sent away when the server stops: so much for each, to a maximum. */
 const DRAIN_MS_EACH = 10;
@@ -73,14 +79,18 @@ export class Gateway {
       },
       message: (ws, raw) => {
         ws.data.isSilent = false;
-        ws.data.connection?.receive(raw);
+        if (!ws.data.isLeaving) ws.data.connection?.receive(raw);
+      },
+      drain: (ws) => {
+        if (!ws.data.isLeaving || ws.getBufferedAmount() > 0) return;
+        ws.close(closeCodes.slow, 'Too slow: reconnect and resume');
       },
       pong: (ws) => {
         ws.data.isSilent = false;
       },
       close: (ws) => {
         this.#open.delete(ws);
-        ws.data.connection?.closed();
+        if (!ws.data.isLeaving) ws.data.connection?.closed();
         if (this.#open.size === 0) this.#emptied?.();
       },
     };
@@ -88,7 +98,7 @@ export class Gateway {
 
   /** @returns whether the request asked for a WebSocket and now has one */
   upgrade(request: Request, server: Server<SocketData>): boolean {
-    return server.upgrade(request, { data: { isSilent: false } });
+    return server.upgrade(request, { data: { isSilent: false, isLeaving: false } });
   }
 
   /**
@@ -117,7 +127,7 @@ export class Gateway {
     for (const [index, ws] of leaving.entries()) {
       const wait = start + (index + 1) * step - Date.now();
       if (wait > 0) await Bun.sleep(wait);
-      this.#dismiss(ws, closeCodes.restart, 'The server is restarting');
+      ws.close(closeCodes.restart, RESTARTING);
     }
   }
 
@@ -128,7 +138,7 @@ export class Gateway {
     const emptied = new Promise<void>((done) => {
       this.#emptied = done;
     });
-    for (const ws of this.#open) this.#dismiss(ws, closeCodes.restart, 'The server is restarting');
+    for (const ws of this.#open) ws.close(closeCodes.restart, RESTARTING);
     await Promise.race([emptied, Bun.sleep(GOODBYE_MS)]);
   }
 
@@ -143,15 +153,16 @@ export class Gateway {
     }, patience).unref();
   }
 
+  /**
+   * Sends away a client that is too slow. The runtime cuts off whoever does not read a close at once,
+   * so the close waits until all before it is read; the client is out of its rooms meanwhile.
+   */
   #checkPace(ws: Ws): void {
-    if (ws.getBufferedAmount() <= MAX_UNSENT_BYTES) return;
-    this.#dismiss(ws, closeCodes.slow, 'Too slow: reconnect and resume');
-  }
-
-  /** Closes with a code; a client that does not even read that is cut off. */
-  #dismiss(ws: Ws, code: number, reason: string): void {
-    ws.close(code, reason);
-    setTimeout(() => ws.terminate(), GOODBYE_MS).unref();
+    if (ws.data.isLeaving || ws.getBufferedAmount() <= MAX_UNSENT_BYTES) return;
+    ws.data.isLeaving = true;
+    for (const topic of ws.subscriptions) ws.unsubscribe(topic);
+    ws.data.connection?.closed();
+    setTimeout(() => ws.terminate(), LEAVING_MS).unref();
   }
 
   #socket(ws: Ws): Socket {
