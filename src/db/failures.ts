@@ -5,12 +5,14 @@ import { ChatError } from '../errors.ts';
  * The SQLSTATE with which the server rejected a statement, or undefined when no answer came: then
  * nobody knows whether it was committed.
  *
+ * A system's own error, such as EPIPE, is as long as a SQLSTATE but has no digit.
+ *
  * @see https://www.postgresql.org/docs/current/errcodes-appendix.html
  */
 export function sqlState(error: unknown): string | undefined {
   const { errno, code } = rootCause(error) as { errno?: unknown; code?: unknown };
   return [errno, code].find(
-    (state): state is string => typeof state === 'string' && /^[0-9A-Z]{5}$/.test(state),
+    (state): state is string => typeof state === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(state),
   );
 }
 

@@ -2,14 +2,15 @@ import { isAboutARow, isOutcomeUnknown, rootMessage, sqlState } from '../db/fail
 import { type Database, rows } from '../db/index.ts';
 import { ChatError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { StoredMessage, User } from '../types/rest.ts';
+import type { StoredMessage } from '../types/rest.ts';
 import { findRepeats, type Inserted, insertBatch, type Repeat } from './message-statements.ts';
 import type { Room } from './room.service.ts';
+import type { Person } from './user.service.ts';
 
 /** A message on its way to the database. */
 export interface Post {
   room: Room;
-  user: Pick<User, 'id' | 'username'>;
+  user: Person;
   content: string;
   /** Unique per room and user, for ever. */
   clientId?: string | undefined;

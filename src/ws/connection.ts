@@ -81,7 +81,7 @@ export class Connection {
       switch (frame.type) {
         case 'message': {
           const posted = this.#session.message(frame);
-          const cost = frame.content.length + FRAME_COST;
+          const cost = raw.length + FRAME_COST;
           this.#inbox.begin(cost);
           void posted
             .catch((error) => this.#refuse(error, id))

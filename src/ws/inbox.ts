@@ -1,6 +1,6 @@
 /** Bytes of frames that may wait for the ones before them. */
 const MAX_QUEUED_COST = 4 * 1024 * 1024;
-/** Characters of messages that may be with the writer; what comes behind them waits here. */
+/** Bytes of messages that may be with the writer; what comes behind them waits here. */
 const MAX_UNSETTLED_COST = 1024 * 1024;
 
 /**

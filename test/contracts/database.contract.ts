@@ -127,6 +127,23 @@ export function databaseContract(
       }
     });
 
+    test('takes no more than its bound at once; what it takes, it stores', async () => {
+      const { chat, room, user } = await scene();
+      const content = 'x'.repeat(4000);
+      const results = await Promise.allSettled(
+        Array.from({ length: 5000 }, () => chat.post({ room, user, content })),
+      );
+      const taken = results.filter(({ status }) => status === 'fulfilled').length;
+      expect(taken).toBeGreaterThan(3000);
+      expect(taken).toBeLessThan(5000);
+      // The first are taken, and all others are told why not.
+      for (const result of results.slice(taken)) {
+        expect(result).toMatchObject({ reason: { code: 'overloaded', retryAfter: 1 } });
+      }
+      expect(await chat.page(room, { limit: 1 })).toMatchObject([{ seq: taken }]);
+      await chat.post({ room, user, content: 'there is room again' });
+    });
+
     test('does not fail a batch for one bad row', async () => {
       const { chat, room, user, db } = await scene();
       // No ordinary input can be refused by the schema, so this one test makes it refuse something.

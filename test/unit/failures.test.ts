@@ -1,0 +1,22 @@
+import { expect, test } from 'bun:test';
+import { DrizzleQueryError } from 'drizzle-orm';
+import { isOutcomeUnknown, sqlState, toChatError } from '../../src/db/failures.ts';
+
+/** An error as Drizzle hands it on, over what a driver threw. */
+const failed = (cause: object) =>
+  new DrizzleQueryError('select 1', [], Object.assign(new Error('failed'), cause));
+
+test('a lost connection is told from an answer, however each driver says it', () => {
+  for (const [cause, state] of [
+    [{ errno: '23505', code: 'ERR_POSTGRES_SERVER_ERROR' }, '23505'],
+    [{ code: 'XX000' }, 'XX000'],
+    [{ code: 'ERR_POSTGRES_CONNECTION_CLOSED' }, undefined],
+    [{ code: 'ECONNRESET', errno: -104 }, undefined],
+    [{ code: 'EPIPE', errno: -32 }, undefined],
+  ] as const) {
+    expect({ cause, state: sqlState(failed(cause)) }).toEqual({ cause, state });
+    expect(isOutcomeUnknown(failed(cause))).toBe(state === undefined);
+    expect(toChatError(failed(cause)).code).toBe(state === undefined ? 'unavailable' : 'internal');
+  }
+  expect(isOutcomeUnknown(failed({ code: '57P01' }))).toBe(true);
+});
