@@ -1,6 +1,8 @@
 /** `bun run bench [name]`: runs the benchmarks, all or one, and prints a table. */
 import { durableMessages } from './durable-messages.ts';
 import { fanOut } from './fan-out.ts';
+import { flood } from './flood.ts';
+import { refusals } from './refusals.ts';
 import { resume } from './resume.ts';
 import { slowReader } from './slow-reader.ts';
 import type { Result } from './support.ts';
@@ -8,6 +10,8 @@ import type { Result } from './support.ts';
 const benchmarks: Record<string, () => Promise<Result[]>> = {
   'durable-messages': durableMessages,
   'fan-out': fanOut,
+  flood,
+  refusals,
   resume,
   'slow-reader': slowReader,
 };

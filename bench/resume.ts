@@ -5,9 +5,11 @@
  */
 
 import { MemoryBus } from '../src/bus/memory.ts';
+import { readSettings } from '../src/config.ts';
 import { openDatabase } from '../src/db/index.ts';
 import { createLogger } from '../src/log.ts';
 import { ChatService } from '../src/services/chat.service.ts';
+import { Limits } from '../src/services/limits.ts';
 import { RoomService } from '../src/services/room.service.ts';
 import { type Result, runScript, startServer, withDatabase } from './support.ts';
 
@@ -22,8 +24,11 @@ interface Outcome {
 async function readsPerSecond(databaseUrl: string): Promise<number> {
   const { db, close } = await openDatabase({ databaseUrl, dataDir: '' });
   const log = createLogger('silent');
-  const chat = new ChatService(db, new MemoryBus(), { maxContentLength: 4000 }, log);
-  const room = await new RoomService(db).find('bench');
+  const bus = new MemoryBus();
+  const settings = readSettings({ MESSAGE_RATE: '0' });
+  const limits = new Limits(settings);
+  const chat = new ChatService(db, bus, settings, limits, log);
+  const room = await new RoomService(db, bus, limits, log).findOrCreate('bench');
   const start = performance.now();
   let reads = 0;
   for (; performance.now() - start < 2000; reads++) {

@@ -2,8 +2,7 @@
  * A hundred members of a busy room, of whom one stops reading: what the other 99 notice, what becomes
  * of the memory of the server, and of the one. The peer is the same room while all of them read.
  */
-import { readFileSync } from 'node:fs';
-import { type Result, runScript, startServer, withFolder } from './support.ts';
+import { memoryOf, type Result, runScript, startServer, withFolder } from './support.ts';
 
 const load = { members: 100, messagesPerSecond: 250, seconds: 8 };
 
@@ -12,16 +11,6 @@ interface Outcome {
   p99: number;
   /** The close code of the one that stopped, if it did. */
   code?: number;
-}
-
-/** In MiB; Linux alone tells. */
-function memoryOf(pid: number): number {
-  try {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
-  } catch {
-    return Number.NaN;
-  }
 }
 
 export async function slowReader(): Promise<Result[]> {

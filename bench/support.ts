@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SQL } from 'bun';
@@ -8,6 +8,9 @@ const root = new URL('../', import.meta.url).pathname;
 /** The Postgres to measure on; benchmarks that need one are left out, and say so, when it is not there. */
 export const postgresUrl =
   process.env.TEST_POSTGRES_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres';
+
+/** One machine is the whole crowd. */
+const UNLIMITED = { MESSAGE_RATE: '0', REQUEST_RATE: '0', MAX_CONNECTIONS_PER_IP: '0' };
 
 /** One line of the table at the end. */
 export interface Result {
@@ -35,7 +38,14 @@ export async function startServer(
 ) {
   const child = Bun.spawn(onCore(core, command), {
     cwd: root,
-    env: { PATH: process.env.PATH ?? '', PORT: '0', LOG_LEVEL: 'error', ...env },
+    env: {
+      PATH: process.env.PATH ?? '',
+      PORT: '0',
+      LOG_LEVEL: 'error',
+      AUTH_SECRET: crypto.randomUUID(),
+      ...UNLIMITED,
+      ...env,
+    },
     stdout: 'pipe',
     stderr: 'inherit',
   });
@@ -51,6 +61,16 @@ export async function startServer(
 async function stop(child: Bun.Subprocess): Promise<void> {
   child.kill('SIGTERM');
   await child.exited;
+}
+
+/** What a process has in memory, in MiB; Linux alone tells. */
+export function memoryOf(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
+  } catch {
+    return Number.NaN;
+  }
 }
 
 /** Runs a script of this folder in a process of its own and reads the JSON that it prints. */

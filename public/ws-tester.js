@@ -1,5 +1,8 @@
 // @ts-check
-/** The tester page: a raw WebSocket client that speaks protocol 0 and shows what it sees. */
+/**
+ * The tester page: a raw WebSocket client that speaks protocol 0 and shows what it sees. With a password
+ * it signs in over REST before, and joins with the token.
+ */
 
 /**
  * @template {HTMLElement} E
@@ -17,6 +20,8 @@ const connectForm = element('connect', HTMLFormElement);
 const connectButton = element('connect-button', HTMLButtonElement);
 const username = element('username', HTMLInputElement);
 const room = element('room', HTMLInputElement);
+const password = element('password', HTMLInputElement);
+const registerButton = element('register-button', HTMLButtonElement);
 const status = element('status', HTMLParagraphElement);
 const messages = element('messages', HTMLOListElement);
 const sendForm = element('send', HTMLFormElement);
@@ -30,6 +35,8 @@ const MAX_SHOWN = 500;
 
 /** @type {WebSocket | undefined} */
 let socket;
+/** Of the account that is signed in, if one is. @type {string | undefined} */
+let token;
 /** How the server spells our name, once it has welcomed us. */
 let ownName = '';
 
@@ -39,9 +46,12 @@ let ownName = '';
 function show(state, text) {
   status.dataset.state = state;
   status.textContent = text;
+  connectForm.dataset.state = state;
   const isOpen = state === 'open';
   for (const control of [content, sendButton]) control.disabled = !isOpen;
-  for (const control of [username, room]) control.disabled = isOpen || state === 'connecting';
+  for (const control of [username, room, password, registerButton]) {
+    control.disabled = isOpen || state === 'connecting';
+  }
   connectButton.textContent = isOpen || state === 'connecting' ? 'Disconnect' : 'Connect';
 }
 
@@ -89,9 +99,12 @@ async function refreshPeople() {
     refreshAgain = false;
     try {
       const query = new URLSearchParams({ room: room.value || 'general' });
-      const response = await fetch(`/users/active?${query}`);
+      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      const response = await fetch(`/users/active?${query}`, { headers });
+      // Refused, for asking too often say, it may still be as it was.
+      if (!response.ok) continue;
       /** @type {string[]} */
-      const names = response.ok ? await response.json() : [];
+      const names = await response.json();
       people.replaceChildren(...names.map((name) => make('li', name)));
       peopleCount.textContent = String(names.length);
     } catch {
@@ -123,11 +136,47 @@ function receive(text) {
   }
 }
 
-/** @param {object} frame */
+/** Shows a token only in part: whoever has it is the user. @param {object} frame */
 function send(frame) {
-  const text = JSON.stringify(frame);
-  showFrame('out', text);
-  socket?.send(text);
+  showFrame(
+    'out',
+    JSON.stringify(frame, (key, value) => (key === 'token' ? `${value.slice(0, 8)}…` : value)),
+  );
+  socket?.send(JSON.stringify(frame));
+}
+
+/**
+ * Posts the name and the password, and shows what was wrong if they are refused.
+ *
+ * @param {string} path
+ * @returns {Promise<{ token?: string } | undefined>}
+ */
+async function postAccount(path) {
+  try {
+    const response = await fetch(path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ username: username.value, password: password.value }),
+    });
+    const reply = await response.json();
+    if (response.ok) return reply;
+    append(messages, make('li', reply.detail, 'failure'));
+  } catch {
+    append(messages, make('li', 'The server does not answer.', 'failure'));
+  }
+  show('failed', 'Not connected');
+}
+
+/** @param {boolean} isNew whether the account is still to be made */
+async function signInAndConnect(isNew) {
+  messages.replaceChildren();
+  token = undefined;
+  show('connecting', 'Signing in…');
+  if (isNew && !(await postAccount('/users'))) return;
+  const session = await postAccount('/sessions');
+  if (!session) return;
+  token = session.token;
+  connect();
 }
 
 function connect() {
@@ -139,7 +188,8 @@ function connect() {
   );
   socket = opened;
   opened.onopen = () => {
-    send({ type: 'join', username: username.value, room: room.value || 'general' });
+    const shown = token === undefined ? {} : { token };
+    send({ type: 'join', username: username.value, room: room.value || 'general', ...shown });
   };
   opened.onmessage = ({ data }) => receive(data);
   opened.onclose = ({ code, reason }) => {
@@ -157,7 +207,10 @@ connectForm.addEventListener('submit', (event) => {
   if (socket) {
     if (socket.readyState === WebSocket.OPEN && ownName) send({ type: 'leave' });
     socket.close();
+  } else if (password.value || event.submitter === registerButton) {
+    signInAndConnect(event.submitter === registerButton);
   } else {
+    token = undefined;
     connect();
   }
 });

@@ -5,19 +5,32 @@ import type { Settings } from './config.ts';
 import type { OpenDatabase } from './db/index.ts';
 import { ChatError } from './errors.ts';
 import type { Logger } from './log.ts';
+import { credentialOf } from './plugins/auth.ts';
+import { browsers, checkOrigin } from './plugins/browsers.ts';
 import { docs } from './plugins/docs.ts';
+import { requestLimit } from './plugins/limits.ts';
 import { problems } from './plugins/problems.ts';
+import { origins } from './plugins/proxies.ts';
+import { requestLog } from './plugins/request-log.ts';
 import { eventRoutes } from './routes/events.ts';
 import { messageRoutes } from './routes/messages.ts';
 import { opsRoutes } from './routes/ops.ts';
 import { pageRoutes } from './routes/pages.ts';
+import { roomPeopleRoutes } from './routes/room-people.ts';
 import { roomRoutes } from './routes/rooms.ts';
+import { sessionRoutes } from './routes/sessions.ts';
 import { userRoutes } from './routes/users.ts';
+import { AuthService } from './services/auth.service.ts';
 import { ChatService } from './services/chat.service.ts';
+import { ForeignKeySet } from './services/foreign-keys.ts';
+import { Limits } from './services/limits.ts';
 import { RoomService } from './services/room.service.ts';
+import { RoomPeople } from './services/room-people.ts';
+import { tokenSecret } from './services/secret.ts';
+import { Tokens } from './services/tokens.ts';
 import { UserService } from './services/user.service.ts';
 import { Announcer } from './ws/announcer.ts';
-import { Gateway, HEARTBEAT, type Heartbeat, type SocketData } from './ws/gateway.ts';
+import { Gateway, type SocketData, TIMING, type Timing } from './ws/gateway.ts';
 import { Hub } from './ws/hub.ts';
 import type { Publish } from './ws/live-room.ts';
 import { Presence } from './ws/presence.ts';
@@ -26,8 +39,8 @@ export interface AppParts {
   settings: Settings;
   database: OpenDatabase;
   log: Logger;
-  /** How dead connections are found; for tests that cannot wait a minute. */
-  heartbeat?: Heartbeat;
+  /** How long the server waits for its clients; for tests that cannot wait a minute. */
+  timing?: Timing;
 }
 
 /** Bodies past this are refused unread, by the runtime; smaller ones that are too long get a problem+json. */
@@ -42,11 +55,15 @@ export type App = Awaited<ReturnType<typeof createApp>>['app'];
  * @returns `app`, the routes; `listen`, which serves them and `/ws`, and throws when the port is
  *   taken; `stop`, which lets what was taken finish and leaves the database open
  */
-export async function createApp({ settings, database, log, heartbeat = HEARTBEAT }: AppParts) {
+export async function createApp({ settings, database, log, timing = TIMING }: AppParts) {
   const bus = new MemoryBus();
-  const users = new UserService(database.db, log);
-  const rooms = new RoomService(database.db);
-  const chat = new ChatService(database.db, bus, settings, log);
+  const limits = new Limits(settings);
+  const users = new UserService(database.db, bus, log);
+  const foreign = settings.foreignKeys && new ForeignKeySet(settings.foreignKeys, log);
+  const tokens = new Tokens(tokenSecret(settings), foreign);
+  const auth = new AuthService({ users, tokens, limits, log }, settings);
+  const rooms = new RoomService(database.db, bus, limits, log);
+  const chat = new ChatService(database.db, bus, settings, limits, log);
 
   let server: Server<SocketData> | undefined;
   let stopping = false;
@@ -65,27 +82,49 @@ export async function createApp({ settings, database, log, heartbeat = HEARTBEAT
       users.seen(id, lastSeen);
     },
   });
-  const gateway = new Gateway({ chat, users, rooms, hub, presence, log }, settings, heartbeat);
+  const gateway = new Gateway(
+    { auth, chat, users, rooms, hub, presence, limits, log },
+    settings,
+    timing,
+  );
+  const origin = origins(settings.trustProxy);
 
   // The default room is there before anyone joins, for those who read it over REST.
   await rooms.findOrCreate();
 
   const app = new Elysia({ normalize: false })
     .use(problems(log))
+    .use(browsers(settings.allowedOrigins))
+    .use(requestLimit(limits, settings.trustProxy))
+    .use(requestLog(log))
     // `?before=&after=` asks for neither.
     .onTransform(({ query }) => {
-      for (const [name, value] of Object.entries(query)) if (value === '') delete query[name];
+      // But an empty token is a bad one.
+      for (const [name, value] of Object.entries(query)) {
+        if (value === '' && name !== 'token') delete query[name];
+      }
     })
     .use(pageRoutes())
-    .use(messageRoutes({ chat, users, rooms }))
-    .use(userRoutes({ users, presence }))
-    .use(roomRoutes({ rooms, presence }))
-    .use(eventRoutes({ hub, rooms, quiet: heartbeat.every / 2 }))
-    .use(opsRoutes({ settings, ping: database.ping, isStopping: () => stopping }))
+    .use(messageRoutes({ auth, origins: origin, chat, users, rooms }))
+    .use(userRoutes({ auth, users, rooms, presence }))
+    .use(sessionRoutes({ auth, origins: origin }))
+    .use(roomRoutes({ auth, origins: origin, chat, rooms, presence }))
+    .use(
+      roomPeopleRoutes({
+        auth,
+        people: new RoomPeople({ db: database.db, bus, rooms, users, log }),
+      }),
+    )
+    .use(eventRoutes({ auth, hub, rooms, limits, origins: origin, quiet: timing.pingEvery / 2 }))
+    .use(opsRoutes({ settings, origins: origin, ping: database.ping, isStopping: () => stopping }))
+    .use(origin)
     .get(
       '/ws',
-      ({ request }) => {
-        if (!server || !gateway.upgrade(request, server)) {
+      async ({ request, origin: { address }, headers, query }) => {
+        checkOrigin(request, settings.allowedOrigins);
+        // Guests get in, in AUTH=required too: their token may come with the join.
+        const identity = await auth.identify(credentialOf(headers, query));
+        if (!server || !gateway.upgrade(request, server, { identity, address })) {
           throw new ChatError('invalid_frame', 'This is a WebSocket endpoint; see /ws-info');
         }
       },
@@ -128,6 +167,7 @@ export async function createApp({ settings, database, log, heartbeat = HEARTBEAT
       await stopped;
       presence.close();
       hub.close();
+      await rooms.close();
       await users.close();
     },
   };

@@ -1,13 +1,26 @@
+import type { Standing } from '../types/identity.ts';
 import type { StoredMessage } from '../types/rest.ts';
+import type { Place, Room } from '../types/room.ts';
+import type { EphemeralFrame } from '../types/websocket.ts';
 
 /** What every server must hear of, in the order in which it was published. */
 export type BusEvent =
   /** Committed, in the order of the commits; within a room by rising `rev`. */
   | { kind: 'messages'; messages: StoredMessage[] }
   /** These rooms may have changes that were never published: ask the database. */
-  | { kind: 'doubt'; rooms: string[] };
+  | { kind: 'doubt'; rooms: string[] }
+  /** Shown now or never; `except` is the id of a user who need not see it. */
+  | { kind: 'ephemeral'; frame: EphemeralFrame; except?: number }
+  /** A user stands otherwise: has become an account, is banned, had its tokens ended. */
+  | { kind: 'standing'; user: Standing }
+  /** A room has changed; if it is private now, with the ids of those who may be in it. */
+  | { kind: 'room'; room: Room; members: number[] }
+  /** A user stands otherwise in a room. */
+  | { kind: 'place'; room: Room; userId: number; place: Place }
+  /** A room has been deleted. */
+  | { kind: 'gone'; room: Room };
 
-/** Carries what was committed to whoever shows it. */
+/** Carries what was committed to whoever shows it or acts on it. */
 export interface Bus {
   publish(event: BusEvent): void;
   /** @returns the function that ends the subscription */

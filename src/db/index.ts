@@ -7,6 +7,7 @@ import { migrate as migrateBun } from 'drizzle-orm/bun-sql/migrator';
 import { drizzle as drizzleNeon } from 'drizzle-orm/neon-serverless';
 import { migrate as migrateNeon } from 'drizzle-orm/neon-serverless/migrator';
 import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
+import type { DatabaseSettings } from '../config.ts';
 import { openEmbedded } from './embedded.ts';
 import { rootMessage } from './failures.ts';
 import * as schema from './schema/index.ts';
@@ -39,10 +40,7 @@ const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url))
  *   host under neon.tech: Neon's driver; any other URL: Postgres 13 or later
  * @throws {DatabaseError} when it cannot be reached, is in use by another server, or refuses the migrations
  */
-export async function openDatabase(settings: {
-  databaseUrl?: string;
-  dataDir: string;
-}): Promise<OpenDatabase> {
+export async function openDatabase(settings: DatabaseSettings): Promise<OpenDatabase> {
   if (!settings.databaseUrl) return openEmbeddedDatabase(settings.dataDir);
   const url = new URL(settings.databaseUrl);
   const opened = url.hostname.endsWith('.neon.tech')

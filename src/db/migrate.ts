@@ -1,10 +1,10 @@
 /** `bun run db:migrate`: brings the schema up to date without serving. */
-import { readSettings } from '../config.ts';
+import { readDatabaseSettings } from '../config.ts';
 import { rootMessage } from './failures.ts';
 import { openDatabase } from './index.ts';
 
 try {
-  const { close } = await openDatabase(readSettings(process.env));
+  const { close } = await openDatabase(readDatabaseSettings(process.env));
   await close();
   console.log('The database is up to date.');
 } catch (error) {

@@ -12,9 +12,16 @@ const info = {
 const tags = [
   { name: 'messages', description: 'What is said' },
   { name: 'users', description: 'Who is here' },
+  { name: 'accounts', description: 'Who one is' },
   { name: 'rooms', description: 'Where people meet' },
   { name: 'server', description: 'The server itself' },
 ];
+
+const bearer = {
+  type: 'http',
+  scheme: 'bearer',
+  description: 'The token of `POST /sessions`, or `API_KEY`.',
+};
 
 /** The OpenAPI document of an app's routes, at `/swagger/json`; those with `hide` are left out. */
 export function docs(app: AnyElysia) {
@@ -22,7 +29,16 @@ export function docs(app: AnyElysia) {
   return new Elysia({ name: 'docs' }).get(
     '/swagger/json',
     () => {
-      document ??= { openapi: '3.1.0', info, tags, ...corrected(toOpenAPISchema(app)) };
+      const { components, ...described } = corrected(toOpenAPISchema(app));
+      document ??= {
+        openapi: '3.1.0',
+        info,
+        tags,
+        // With a token or, where guests may pass, without.
+        security: [{ bearer: [] }, {}],
+        ...described,
+        components: { ...components, securitySchemes: { bearer } },
+      };
       return document;
     },
     { detail: { hide: true } },
@@ -30,7 +46,7 @@ export function docs(app: AnyElysia) {
 }
 
 /**
- * Sets right what the generator cannot know: errors are sent as what RFC 9457 calls their type, text
+ * Sets right what the generator cannot know: 204 has no content, errors are sent as what RFC 9457 calls their type, text
  * may be of a type that its schema names, and an integer in a query, which Elysia takes from text, is
  * still an integer.
  */
@@ -40,6 +56,7 @@ function corrected<Schema>(schema: Schema): Schema {
       const content = { 'application/problem+json': value.content['application/json'] };
       return { ...value, content };
     }
+    if (key === '204') return { description: value.description };
     const mediaType = value?.['text/plain']?.schema?.contentMediaType;
     if (mediaType) return { [mediaType]: value['text/plain'] };
     return value?.anyOf?.[0]?.format === 'integer' ? value.anyOf[1] : value;

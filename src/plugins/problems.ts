@@ -6,17 +6,22 @@ import type { Problem } from '../types/rest.ts';
 
 /** Turns whatever a route throws into `application/problem+json` (RFC 9457). */
 export function problems(log: Logger) {
-  return new Elysia({ name: 'problems' }).onError({ as: 'global' }, ({ code, error, request }) => {
-    const known = fromElysia(code, error, request) ?? toChatError(error);
-    if (known.code === 'internal') {
-      const { pathname } = new URL(request.url);
-      log.error(
-        { method: request.method, pathname, state: sqlState(error), reason: rootMessage(error) },
-        'a request failed',
-      );
-    }
-    return problemResponse(known);
-  });
+  return new Elysia({ name: 'problems' }).onError(
+    { as: 'global' },
+    ({ code, error, request, set }) => {
+      const known = fromElysia(code, error, request) ?? toChatError(error);
+      if (known.code === 'internal') {
+        const { pathname } = new URL(request.url);
+        log.error(
+          { method: request.method, pathname, state: sqlState(error), reason: rootMessage(error) },
+          'a request failed',
+        );
+      }
+      // For those who look at it after the response, such as the log.
+      set.status = errorCodes[known.code].status;
+      return problemResponse(known);
+    },
+  );
 }
 
 function problemResponse({ code, message, retryAfter }: ChatError): Response {
@@ -33,6 +38,8 @@ function problemResponse({ code, message, retryAfter }: ChatError): Response {
     status,
     headers: {
       'content-type': 'application/problem+json',
+      // RFC 9110, 11.6.1: it goes with every 401.
+      ...(status === 401 && { 'www-authenticate': 'Bearer' }),
       ...(retryAfter !== undefined && { 'retry-after': String(Math.ceil(retryAfter)) }),
     },
   });

@@ -1,60 +1,134 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import { ChatError } from '../errors.ts';
+import { credentialOf } from '../plugins/auth.ts';
+import type { Origins } from '../plugins/proxies.ts';
+import type { AuthService } from '../services/auth.service.ts';
+import type { Limits } from '../services/limits.ts';
 import type { RoomService } from '../services/room.service.ts';
 import { EventsQuery, problemReplies } from '../types/rest.ts';
+import { visitorOf } from '../types/room.ts';
+import type { Caller } from '../ws/admission.ts';
 import type { Hub } from '../ws/hub.ts';
 import type { LiveRoom } from '../ws/live-room.ts';
+import { Stay } from '../ws/stay.ts';
 
-/** @param parts `quiet` is how long a stream may be, in milliseconds, before a comment keeps it open */
-export function eventRoutes(parts: { hub: Hub; rooms: RoomService; quiet: number }) {
-  const { hub, rooms, quiet } = parts;
-  return new Elysia({ name: 'events', tags: ['messages'] }).get(
-    '/events',
-    async ({ query: { room, since }, headers, request }) => {
-      const lastEventId = headers['last-event-id'];
-      const asked = lastEventId ? parseEventId(lastEventId) : parseSince(since);
-      const live = await hub.open(await rooms.find(room));
-      return new Response(
-        stream(live, asked, quiet, () => hub.release(live), request.signal),
-        {
+/** Events that may wait for a reader who is slow; what comes then is not seen. */
+const MAX_WAITING_EVENTS = 100;
+
+interface EventParts {
+  auth: AuthService;
+  hub: Hub;
+  rooms: RoomService;
+  limits: Limits;
+  origins: Origins;
+  /** How long a stream may be quiet, in milliseconds, before a comment keeps it open. */
+  quiet: number;
+}
+
+export function eventRoutes(parts: EventParts) {
+  const { auth, quiet } = parts;
+  const app = new Elysia({ name: 'events', tags: ['messages'] });
+  return app
+    .use(parts.origins)
+    .derive(async ({ headers, query }) => ({
+      identity: await auth.admit(credentialOf(headers, query)),
+    }))
+    .get(
+      '/events',
+      async ({ identity, origin, query: { room: name, since }, headers, request }) => {
+        const lastEventId = headers['last-event-id'];
+        const asked = lastEventId ? parseEventId(lastEventId) : parseSince(since);
+        const over = new AbortController();
+        const signal = AbortSignal.any([request.signal, over.signal]);
+        const caller = { identity, address: origin.address };
+        const { live, leave } = await enter(parts, caller, name, () => over.abort());
+        return new Response(stream(live, asked, quiet, signal, leave), {
           headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
-        },
-      );
-    },
-    {
-      query: EventsQuery,
-      headers: Type.Object({
-        'last-event-id': Type.Optional(
-          Type.String({ description: 'where the stream was cut; beats `since`' }),
-        ),
-      }),
-      response: {
-        200: Type.String({
-          contentMediaType: 'text/event-stream',
-          examples: ['id: 7@0b6c8a5e-6f0b-4d57-9a52-5d3f3f1a7c11\ndata: {"type":"message",…}\n\n'],
+        });
+      },
+      {
+        query: EventsQuery,
+        headers: Type.Object({
+          'last-event-id': Type.Optional(
+            Type.String({ description: 'where the stream was cut; beats `since`' }),
+          ),
         }),
-        ...problemReplies('invalid_frame', 'not_found'),
+        response: {
+          200: Type.String({
+            contentMediaType: 'text/event-stream',
+            examples: [
+              'id: 7@0b6c8a5e-6f0b-4d57-9a52-5d3f3f1a7c11\ndata: {"type":"message",…}\n\n',
+            ],
+          }),
+          ...problemReplies(
+            'rate_limited',
+            'invalid_frame',
+            'unauthorized',
+            'forbidden',
+            'not_found',
+          ),
+        },
+        detail: {
+          summary: 'A room as Server-Sent Events',
+          description:
+            'First an event with only an id, then the frames that a WebSocket client of protocol 1 gets, as `data:`. `id:` is `rev@epoch`, so that a browser’s `EventSource` resumes by itself. Without `since` only what is new. It ends when the token does.',
+        },
       },
-      detail: {
-        summary: 'A room as Server-Sent Events',
-        description:
-          'First an event with only an id, then the frames that a WebSocket client of protocol 1 gets, as `data:`. `id:` is `rev@epoch`, so that a browser’s `EventSource` resumes by itself. Without `since` only what is new.',
-      },
-    },
-  );
+    );
+}
+
+/**
+ * Enters a room as a listener.
+ *
+ * @param onOver is called when the listener may no longer be there
+ * @returns the room, and the function that leaves it
+ */
+async function enter(
+  { auth, hub, rooms, limits }: EventParts,
+  { identity, address }: Caller,
+  name: string | undefined,
+  onOver: () => void,
+): Promise<{ live: LiveRoom; leave(): void }> {
+  const ends = [limits.connect(address)];
+  const leave = () => {
+    for (const end of ends.splice(0)) end();
+  };
+  try {
+    if (identity.kind === 'user') ends.push(await auth.hold(identity, identity.user, onOver));
+    const visitor = visitorOf(identity);
+    for (;;) {
+      const { changes } = hub;
+      const { room, place } = await rooms.visit(visitor, name);
+      const live = await hub.open(room, changes);
+      if (!live) continue;
+      if (changes === hub.changes) {
+        const stay = new Stay(live, place, () => visitor, onOver);
+        ends.push(
+          () => stay.end(),
+          () => hub.release(live),
+        );
+        return { live, leave };
+      }
+      hub.release(live);
+    }
+  } catch (error) {
+    leave();
+    throw error;
+  }
 }
 
 /**
  * The stream is a cursor that moves through the room: nothing is kept for a reader who is slow, it
- * just reads on later, from the ring or from the database.
+ * just reads on later, from the ring or from the database. Only events, which are nowhere else, wait for
+ * it, so many at most.
  */
 function stream(
   live: LiveRoom,
   asked: { since: number; epoch?: string } | undefined,
   quiet: number,
-  release: () => void,
   signal: AbortSignal,
+  release: () => void,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   // Where another history is asked for, it begins with the newest messages of this one.
@@ -64,12 +138,20 @@ function stream(
   else if (asked) cursor = asked.since;
 
   let wake = () => {};
-  const stopListening = live.onChange(() => wake());
+  const shown: string[] = [];
+  const stopListening = [
+    live.onChange(() => wake()),
+    live.onEvent((text) => {
+      // What is not stored is the first to go.
+      if (shown.length < MAX_WAITING_EVENTS) shown.push(text);
+      wake();
+    }),
+  ];
   let ended = false;
   const end = () => {
     if (ended) return;
     ended = true;
-    stopListening();
+    for (const stop of stopListening) stop();
     release();
     wake();
   };
@@ -81,7 +163,7 @@ function stream(
       controller.enqueue(encoder.encode(`id: ${cursor}@${live.epoch}\n\n`));
     },
     async pull(controller) {
-      while (!ended && cursor === live.rev) {
+      while (!ended && cursor === live.rev && shown.length === 0) {
         const isChanged = await new Promise<boolean>((done) => {
           const timer = setTimeout(() => done(false), quiet);
           wake = () => {
@@ -96,6 +178,11 @@ function stream(
       }
       if (ended) {
         controller.close();
+        return;
+      }
+      if (shown.length > 0) {
+        const events = shown.splice(0).map((text) => `data: ${text}\n\n`);
+        controller.enqueue(encoder.encode(events.join('')));
         return;
       }
       // When the database does not answer, the stream ends and the client resumes.

@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import { ChatError } from '../errors.ts';
+import type { Origins } from '../plugins/proxies.ts';
 import { problemReplies } from '../types/rest.ts';
 import { clientFrames, MAX_FRAME_BYTES, PROTOCOL } from '../types/websocket.ts';
 
@@ -24,6 +25,9 @@ const WsInfo = Type.Object(
     limits: Type.Object({
       maxContentLength: Type.Integer({ description: 'characters of one message' }),
       maxFrameBytes: Type.Integer(),
+      messageRate: Type.Number({ description: 'messages a second; 0: no limit' }),
+      messageBurst: Type.Integer({ description: 'messages at once' }),
+      requestRate: Type.Number({ description: 'REST requests a second; 0: no limit' }),
     }),
   },
   {
@@ -33,38 +37,52 @@ const WsInfo = Type.Object(
         protocol: PROTOCOL,
         messageFormats: { join: formats.join },
         schemas: { join: { type: 'object', required: ['type', 'username'] } },
-        limits: { maxContentLength: 4000, maxFrameBytes: MAX_FRAME_BYTES },
+        limits: {
+          maxContentLength: 4000,
+          maxFrameBytes: MAX_FRAME_BYTES,
+          messageRate: 20,
+          messageBurst: 40,
+          requestRate: 50,
+        },
       },
     ],
   },
 );
 
 export function opsRoutes(parts: {
-  settings: { maxContentLength: number };
+  settings: {
+    maxContentLength: number;
+    messageRate: number;
+    messageBurst: number;
+    requestRate: number;
+  };
+  origins: Origins;
   /** Answers once the database does. */
   ping(): Promise<void>;
   isStopping(): boolean;
 }) {
   return new Elysia({ name: 'ops', tags: ['server'] })
+    .use(parts.origins)
     .get(
       '/ws-info',
-      ({ request }) => {
-        const { protocol, host } = new URL(request.url);
-        return {
-          websocketUrl: `${protocol === 'https:' ? 'wss' : 'ws'}://${host}/ws`,
-          protocol: PROTOCOL,
-          messageFormats: formats,
-          schemas: clientFrames,
-          limits: {
-            maxContentLength: parts.settings.maxContentLength,
-            maxFrameBytes: MAX_FRAME_BYTES,
-          },
-        };
-      },
+      ({ request, origin }) => ({
+        websocketUrl: `${origin.isSecure ? 'wss' : 'ws'}://${new URL(request.url).host}/ws`,
+        protocol: PROTOCOL,
+        messageFormats: formats,
+        schemas: clientFrames,
+        limits: {
+          maxContentLength: parts.settings.maxContentLength,
+          maxFrameBytes: MAX_FRAME_BYTES,
+          messageRate: parts.settings.messageRate,
+          messageBurst: parts.settings.messageBurst,
+          requestRate: parts.settings.requestRate,
+        },
+      }),
       {
         response: { 200: WsInfo },
         detail: {
           summary: 'How to speak to the WebSocket endpoint',
+          security: [{}],
           description: 'Its address, the frames that a client may send, and their limits.',
         },
       },
@@ -73,7 +91,7 @@ export function opsRoutes(parts: {
       response: {
         200: Type.Object({ status: Type.Literal('ok') }, { examples: [{ status: 'ok' }] }),
       },
-      detail: { summary: 'Whether the server is alive' },
+      detail: { summary: 'Whether the server is alive', security: [{}] },
     })
     .get(
       '/ready',
@@ -95,7 +113,7 @@ export function opsRoutes(parts: {
           ),
           ...problemReplies('unavailable'),
         },
-        detail: { summary: 'Whether the server can do its work' },
+        detail: { summary: 'Whether the server can do its work', security: [{}] },
       },
     );
 }

@@ -3,10 +3,12 @@ import type { Bus } from '../bus/bus.ts';
 import type { Database } from '../db/index.ts';
 import { messages, users } from '../db/schema/index.ts';
 import type { Logger } from '../log.ts';
+import type { Person } from '../types/identity.ts';
 import type { StoredMessage } from '../types/rest.ts';
-import { checkClientId, checkContent, checkData } from '../types/text.ts';
+import type { Room, Visitor } from '../types/room.ts';
+import { checkClientId, checkContent, checkData, checkEventName } from '../types/text.ts';
+import { type Limits, tooFast } from './limits.ts';
 import { MessageWriter, type Post, type Posted } from './message-writer.ts';
-import type { Room } from './room.service.ts';
 
 /** What is said: the one way in for both doors, WebSocket and REST. */
 export class ChatService {
@@ -14,8 +16,9 @@ export class ChatService {
 
   constructor(
     private readonly db: Database,
-    bus: Bus,
+    private readonly bus: Bus,
     private readonly settings: { maxContentLength: number },
+    private readonly limits: Limits,
     log: Logger,
   ) {
     this.#writer = new MessageWriter(
@@ -32,14 +35,49 @@ export class ChatService {
    * Stores a message and has it shown to everyone in the room. Posts of one room take effect in
    * the order of the calls, none of which needs to wait for the one before.
    *
+   * @param visitor who says it, for the limit of messages; what was said before is free. Without one
+   *   nothing is counted
    * @returns once it is committed
-   * @throws {ChatError} `invalid_frame`, `too_long`, and what {@link MessageWriter.write} throws
+   * @throws {ChatError} `invalid_frame`, `too_long`, `rate_limited`, and what
+   *   {@link MessageWriter.write} throws
    */
-  async post(post: Post): Promise<Posted> {
+  async post(post: Post, visitor: Visitor = { identity: { kind: 'key' } }): Promise<Posted> {
     checkContent(post.content, this.settings.maxContentLength);
     if (post.clientId !== undefined) checkClientId(post.clientId);
     checkData(post.data);
-    return this.#writer.write(post);
+    const wait = this.limits.message(visitor);
+    if (wait > 0) {
+      const said = post.clientId === undefined ? undefined : await this.#writer.recall(post);
+      if (!said) throw tooFast('Too many messages', wait);
+      return said;
+    }
+    const posted = await this.#writer.write(post);
+    if (posted.repeated) this.limits.giveBackMessage(visitor);
+    return posted;
+  }
+
+  /**
+   * Shows everyone in a room something that is never stored; it is counted like a message.
+   *
+   * @throws {ChatError} `invalid_frame`, `too_long`, `rate_limited`
+   */
+  event(room: Room, { name, data }: { name: string; data?: unknown }, visitor: Visitor): void {
+    checkEventName(name);
+    checkData(data);
+    const wait = this.limits.message(visitor);
+    if (wait > 0) throw tooFast('Too many messages', wait);
+    const username = visitor.user && { username: visitor.user.username };
+    const timestamp = new Date().toISOString();
+    this.bus.publish({
+      kind: 'ephemeral',
+      frame: { type: 'event', room: room.name, ...username, name, data, timestamp },
+    });
+  }
+
+  /** Shows the others in a room that someone is writing. */
+  typing(room: Room, { id, username }: Person): void {
+    const frame = { type: 'typing' as const, room: room.name, username };
+    this.bus.publish({ kind: 'ephemeral', frame, except: id });
   }
 
   /**

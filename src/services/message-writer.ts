@@ -1,11 +1,17 @@
-import { isAboutARow, isOutcomeUnknown, rootMessage, sqlState } from '../db/failures.ts';
+import {
+  isAboutARow,
+  isOutcomeUnknown,
+  rootMessage,
+  sqlState,
+  toChatError,
+} from '../db/failures.ts';
 import { type Database, rows } from '../db/index.ts';
 import { ChatError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import type { Person } from '../types/identity.ts';
 import type { StoredMessage } from '../types/rest.ts';
+import type { Room } from '../types/room.ts';
 import { findRepeats, type Inserted, insertBatch, type Repeat } from './message-statements.ts';
-import type { Room } from './room.service.ts';
-import type { Person } from './user.service.ts';
 
 /** A message on its way to the database. */
 export interface Post {
@@ -73,18 +79,29 @@ export class MessageWriter {
    */
   write(post: Post): Promise<Posted> {
     return new Promise((done, failed) => {
-      const json = post.data == null ? undefined : JSON.stringify(post.data);
-      const cost = post.content.length + (json?.length ?? 0) + POST_COST;
+      const entry = toEntry(post, done, failed);
       if (this.#closed) {
         failed(new ChatError('unavailable', 'The server is stopping; send this again soon.', 1));
-      } else if (this.#queueCost + cost > MAX_QUEUE_COST) {
+      } else if (this.#queueCost + entry.cost > MAX_QUEUE_COST) {
         failed(new ChatError('overloaded', 'Too much is being said at once; try again.', 1));
       } else {
-        this.#queueCost += cost;
-        const waiting = [{ said: said(post.content, json), done, failed }];
-        this.#queue.push({ ...post, cost, json, waiting });
+        this.#queueCost += entry.cost;
+        this.#queue.push(entry);
         this.#running ??= this.#run();
       }
+    });
+  }
+
+  /**
+   * What an earlier post with the same client id has stored; undefined when there was none.
+   *
+   * @throws {ChatError} `conflict` when the client id stands for other content
+   */
+  recall(post: Post): Promise<Posted | undefined> {
+    return new Promise((done, failed) => {
+      this.#settleRepeats([toEntry(post, done, failed)])
+        .then((rest) => rest.length > 0 && done(undefined))
+        .catch((error) => failed(toChatError(error)));
     });
   }
 
@@ -229,6 +246,12 @@ export class MessageWriter {
 }
 
 const UNIQUE_VIOLATION = '23505';
+
+function toEntry(post: Post, done: (posted: Posted) => void, failed: (error: ChatError) => void) {
+  const json = post.data == null ? undefined : JSON.stringify(post.data);
+  const cost = post.content.length + (json?.length ?? 0) + POST_COST;
+  return { ...post, cost, json, waiting: [{ said: said(post.content, json), done, failed }] };
+}
 
 function clientKey(roomId: number, userId: number, clientId: string | undefined) {
   return clientId === undefined ? undefined : `${roomId} ${userId} ${clientId}`;

@@ -1,77 +1,271 @@
-import { asc, eq, gt } from 'drizzle-orm';
+import { and, asc, eq, gt, or, type SQL, sql } from 'drizzle-orm';
+import type { Bus } from '../bus/bus.ts';
 import type { Database } from '../db/index.ts';
-import { rooms } from '../db/schema/index.ts';
+import { deletedRooms, roomPeople, rooms, users } from '../db/schema/index.ts';
 import { ChatError } from '../errors.ts';
-import { parseRoomName } from '../types/text.ts';
+import type { Logger } from '../log.ts';
+import { checkRoom, HOW_TO_SIGN_IN, type Identity, isAdmin } from '../types/identity.ts';
+import {
+  isForAll,
+  NO_PLACE,
+  noSuchRoom,
+  type Place,
+  type Room,
+  refusalIn,
+  type Visitor,
+  visitorOf,
+  type Wish,
+} from '../types/room.ts';
+import { checkTopic, parseRoomName } from '../types/text.ts';
 import { DEFAULT_ROOM } from '../types/websocket.ts';
+import type { Limits } from './limits.ts';
+import { RoomPurge } from './room-purge.ts';
 
-/** A room, as far as others need to know it to speak there. */
-export interface Room {
-  id: number;
-  name: string;
-  /** Names its history. */
-  epoch: string;
+const columns = {
+  id: rooms.id,
+  name: rooms.name,
+  epoch: rooms.epoch,
+  topic: rooms.topic,
+  isPrivate: rooms.isPrivate,
+  ownerId: rooms.ownerId,
+  isModerated: rooms.isModerated,
+};
+const described = { ...columns, owner: users.username, createdAt: rooms.createdAt };
+
+/** A room and how a visitor stands there. */
+export interface Visit {
+  room: Room;
+  place: Place;
 }
 
-const columns = { id: rooms.id, name: rooms.name, epoch: rooms.epoch };
+/** What a room is described by; `owner` is a username. */
+export type Described = Room & { owner: string | null; createdAt: Date };
 
-/** Where people meet. */
+/** Where people meet, and who may. */
 export class RoomService {
-  constructor(private readonly db: Database) {}
+  readonly #purge: RoomPurge;
 
-  /**
-   * The room of this name, made if there is none.
-   *
-   * @throws {ChatError} `invalid_frame`, or `not_found` for the reserved names of direct messages
-   */
-  async findOrCreate(raw = DEFAULT_ROOM): Promise<Room> {
-    const name = parseRoomName(raw);
-    if (isReserved(name)) throw noSuchRoom(name);
-    const found = await this.#byName(name);
-    if (found) return found;
-    const [made] = await this.db
-      .insert(rooms)
-      .values({ name })
-      .onConflictDoNothing()
-      .returning(columns);
-    // Nothing returned: someone else made it in between.
-    return made ?? this.find(name);
+  constructor(
+    private readonly db: Database,
+    private readonly bus: Bus,
+    private readonly limits: Limits,
+    private readonly log: Logger,
+  ) {
+    this.#purge = new RoomPurge(db, log);
+    this.#purge.start();
   }
 
-  /** @throws {ChatError} `not_found`, or `invalid_frame` for what cannot be a room's name */
-  async find(raw = DEFAULT_ROOM): Promise<Room> {
+  /**
+   * A room that someone would read, speak in or manage.
+   *
+   * @param known the room, when it is at hand; where it is for all, nothing is looked up then
+   * @throws {ChatError} `not_found` for one that is not there, or not for this visitor; `forbidden` when
+   *   the token is not for it or it is not the visitor's to manage; `banned`, `muted`, `unauthorized`,
+   *   and `invalid_frame` for what cannot be a room's name
+   */
+  async visit(
+    visitor: Visitor,
+    raw = DEFAULT_ROOM,
+    wish: Wish = 'read',
+    known?: Room,
+  ): Promise<Visit> {
+    const visit = await this.#visit(visitor, raw, wish, known);
+    if (!visit) throw noSuchRoom(parseRoomName(raw));
+    return visit;
+  }
+
+  /**
+   * The same for someone who enters: a room that is not there is made, for all.
+   *
+   * @throws {ChatError} what {@link visit} throws, `rate_limited` for too many new rooms
+   */
+  async enter(visitor: Visitor, raw = DEFAULT_ROOM, known?: Room): Promise<Visit> {
+    const visit = await this.#visit(visitor, raw, 'read', known);
+    if (visit) return visit;
     const name = parseRoomName(raw);
-    const found = isReserved(name) ? undefined : await this.#byName(name);
-    if (!found) throw noSuchRoom(name);
+    if (isReserved(name)) throw noSuchRoom(name);
+    this.limits.checkNewRoom(visitor);
+    await this.db.insert(rooms).values({ name }).onConflictDoNothing();
+    // It was made just now, by us or by someone else; or it is there, and not for this visitor.
+    return this.visit(visitor, raw);
+  }
+
+  /** The room of this name as anyone may know it; made if there is none. */
+  async findOrCreate(name = DEFAULT_ROOM): Promise<Room> {
+    return (await this.enter({ identity: { kind: 'key' } }, name)).room;
+  }
+
+  /** What there is to say of a room. @throws {ChatError} what {@link visit} throws */
+  async describe(identity: Identity, raw: string): Promise<Described> {
+    const { room } = await this.visit(visitorOf(identity), raw);
+    const [found] = await this.#describing().where(eq(rooms.id, room.id));
+    if (!found) throw noSuchRoom(room.name);
     return found;
   }
 
   /**
-   * A page of the rooms that anyone may enter, in the order of their names.
+   * A page of the rooms that someone may know of, in the order of their names.
    *
    * @param page `after` is the name of a room, whether it exists or not
    * @throws {ChatError} `invalid_frame` for what cannot be a room's name
    */
-  async list(page: { after?: string | undefined; limit: number }) {
+  async list(
+    identity: Identity,
+    page: { after?: string | undefined; limit: number },
+  ): Promise<Described[]> {
     const after = page.after === undefined ? undefined : parseRoomName(page.after);
-    return this.db
-      .select({ name: rooms.name, createdAt: rooms.createdAt })
-      .from(rooms)
-      .where(after === undefined ? undefined : gt(rooms.name, after))
+    const userId = identity.kind === 'user' ? identity.user.id : 0;
+    const isMember = sql`exists (select from ${roomPeople} p
+      where p.room_id = ${rooms.id} and p.user_id = ${userId} and p.is_member)`;
+    return this.#describing()
+      .where(
+        and(after === undefined ? undefined : gt(rooms.name, after), isVisible(identity, isMember)),
+      )
       .orderBy(asc(rooms.name))
       .limit(page.limit);
   }
 
-  async #byName(name: string): Promise<Room | undefined> {
-    const [found] = await this.db.select(columns).from(rooms).where(eq(rooms.name, name));
-    return found;
+  /**
+   * Makes a room that belongs to whoever asks; one that `API_KEY` makes belongs to nobody.
+   *
+   * @throws {ChatError} `unauthorized` for guests, `forbidden` when the token is not for it, `conflict`
+   *   when the name is taken, `rate_limited`, `invalid_frame`
+   */
+  async create(
+    visitor: Visitor,
+    { name: raw, topic, private: isPrivate = false }: RoomFields & { name: string },
+  ): Promise<Described> {
+    const { identity } = visitor;
+    if (identity.kind === 'guest') {
+      throw new ChatError('unauthorized', `Only accounts own rooms; ${HOW_TO_SIGN_IN}.`);
+    }
+    const name = parseRoomName(raw);
+    checkRoom(identity, name);
+    if (topic != null) checkTopic(topic);
+    if (isReserved(name)) {
+      throw new ChatError('invalid_frame', '"room" must not begin with "dm:", which is reserved');
+    }
+    this.limits.checkNewRoom(visitor);
+    const ownerId = identity.kind === 'user' ? identity.user.id : null;
+    const [made] = await this.db
+      .insert(rooms)
+      .values({ name, topic, isPrivate, ownerId })
+      .onConflictDoNothing()
+      .returning(columns);
+    if (!made) throw new ChatError('conflict', `The name "${name}" is taken; choose another one.`);
+    this.log.info({ roomId: made.id, ownerId }, 'room created');
+    return this.describe(identity, name);
   }
+
+  /**
+   * Changes a room. Who is in one that becomes private, and is no member, is put out.
+   *
+   * @throws {ChatError} what {@link visit} throws, `conflict` for the general room, `invalid_frame`
+   */
+  async change(identity: Identity, raw: string, fields: RoomFields): Promise<Described> {
+    const { room } = await this.visit(visitorOf(identity), raw, 'manage');
+    const { topic, private: isPrivate } = fields;
+    if (topic != null) checkTopic(topic);
+    if (isPrivate) checkNotGeneral(room);
+    if (topic !== undefined || isPrivate !== undefined) {
+      const [changed] = await this.db
+        .update(rooms)
+        .set({ topic, isPrivate })
+        .where(eq(rooms.id, room.id))
+        .returning(columns);
+      if (!changed) throw noSuchRoom(room.name);
+      this.bus.publish({ kind: 'room', room: changed, members: await this.#members(changed) });
+    }
+    return this.describe(identity, raw);
+  }
+
+  /**
+   * Deletes a room and all that was said in it. Who is in it is put out.
+   *
+   * @throws {ChatError} what {@link visit} throws, `conflict` for the general room
+   */
+  async remove(identity: Identity, raw: string): Promise<void> {
+    const { room } = await this.visit(visitorOf(identity), raw, 'manage');
+    checkNotGeneral(room);
+    // In one statement the room is gone and its messages are out of reach; they are deleted after it.
+    await this.db.execute(sql`
+      with gone as (delete from ${rooms} where id = ${room.id} returning id),
+        people as (delete from ${roomPeople} where room_id in (select id from gone))
+      insert into ${deletedRooms} select id from gone`);
+    this.log.info({ roomId: room.id }, 'room deleted');
+    this.bus.publish({ kind: 'gone', room });
+    this.#purge.start();
+  }
+
+  /** Returns when nothing is under way any more. */
+  async close(): Promise<void> {
+    await this.#purge.close();
+  }
+
+  /** Undefined for a room that is not there, or not for this visitor. */
+  async #visit(
+    visitor: Visitor,
+    raw: string,
+    wish: Wish,
+    known?: Room,
+  ): Promise<Visit | undefined> {
+    const name = parseRoomName(raw);
+    checkRoom(visitor.identity, name);
+    const isKnown = known && isForAll(known) && wish !== 'manage';
+    const visit = isKnown ? { room: known, place: NO_PLACE } : await this.#look(name, visitor);
+    const refused = visit && refusalIn(visit.room, visit.place, visitor, wish);
+    if (refused?.code === 'not_found') return undefined;
+    if (refused) throw refused;
+    return visit;
+  }
+
+  #describing() {
+    return this.db
+      .select(described)
+      .from(rooms)
+      .leftJoin(users, eq(users.id, rooms.ownerId))
+      .$dynamic();
+  }
+
+  /** A private room of others is not even read, so that the time it takes tells next to nothing. */
+  async #look(name: string, { identity, user }: Visitor): Promise<Visit | undefined> {
+    const isTheirs = and(eq(roomPeople.roomId, rooms.id), eq(roomPeople.userId, user?.id ?? 0));
+    const [found] = await this.db
+      .select({ room: columns, place: roomPeople })
+      .from(rooms)
+      .leftJoin(roomPeople, isTheirs)
+      .where(and(eq(rooms.name, name), isVisible(identity, eq(roomPeople.isMember, true))));
+    return found && { room: found.room, place: found.place ?? NO_PLACE };
+  }
+
+  /** Those who may be in a private room. */
+  async #members({ id, isPrivate, ownerId }: Room): Promise<number[]> {
+    if (!isPrivate) return [];
+    const found = await this.db
+      .select({ userId: roomPeople.userId })
+      .from(roomPeople)
+      .where(and(eq(roomPeople.roomId, id), eq(roomPeople.isMember, true)));
+    return [...found.map(({ userId }) => userId), ...(ownerId === null ? [] : [ownerId])];
+  }
+}
+
+/** The rooms that someone may know of; for admins that is all. */
+function isVisible(identity: Identity, isMember: SQL): SQL | undefined {
+  if (isAdmin(identity)) return undefined;
+  const ownerId = identity.kind === 'user' ? identity.user.id : 0;
+  return or(eq(rooms.isPrivate, false), eq(rooms.ownerId, ownerId), isMember);
+}
+
+/** What may be changed of a room. */
+export interface RoomFields {
+  topic?: string | null;
+  private?: boolean;
 }
 
 function isReserved(name: string): boolean {
   return name.startsWith('dm:');
 }
 
-function noSuchRoom(name: string): ChatError {
-  return new ChatError('not_found', `There is no room "${name}"; the first to join makes it`);
+function checkNotGeneral({ name }: Room): void {
+  if (name === DEFAULT_ROOM) throw new ChatError('conflict', `"${name}" is always there, for all.`);
 }

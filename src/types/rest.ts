@@ -59,9 +59,45 @@ export const NewMessage = Type.Object(
   { ...strict, examples: [{ username: 'ana', content: 'hi' }] },
 );
 
+const Password = Type.String({
+  minLength: 1,
+  maxLength: 1024,
+  description: expected.password,
+});
+
 export const NewUser = Type.Object(
-  { username: Username },
+  { username: Username, password: Type.Optional(Password) },
   { ...strict, examples: [{ username: 'ana' }] },
+);
+
+export const Credentials = Type.Object(
+  { username: Username, password: Password },
+  { ...strict, examples: [{ username: 'ana', password: 'correct horse battery' }] },
+);
+
+export const NewSession = Type.Object(
+  {
+    token: Type.String({ description: 'a JSON Web Token' }),
+    expiresAt: Timestamp,
+  },
+  { examples: [{ token: 'eyJhbGciOiJIUzI1NiJ9.…', expiresAt: '2026-11-28T09:30:00.000Z' }] },
+);
+
+export const NewPassword = Type.Object(
+  {
+    password: Password,
+    currentPassword: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 1024,
+        description: 'the old password; not needed within five minutes of signing in',
+      }),
+    ),
+  },
+  {
+    ...strict,
+    examples: [{ password: 'better horse battery', currentPassword: 'correct horse battery' }],
+  },
 );
 
 const LastSeen = Type.Union([Timestamp, Type.Null()], {
@@ -79,14 +115,63 @@ export const UserStatus = Type.Object(
   { examples: [{ username: 'ana', lastSeen: '2026-11-21T09:30:00.000Z', online: false }] },
 );
 
+const Topic = Type.Union([Type.String(), Type.Null()], {
+  description: 'what it is about, in at most 256 characters, or null',
+});
+const Private = Type.Boolean({ description: 'true: only for its members' });
+
 export const RoomInfo = Type.Object(
   {
     name: Room,
+    topic: Topic,
+    private: Private,
+    owner: Type.Union([Username, Type.Null()], { description: 'null: nobody’s' }),
     createdAt: Timestamp,
     userCount: Type.Integer({ description: 'people in the room now' }),
   },
-  { examples: [{ name: 'general', createdAt: '2026-11-21T09:30:00.000Z', userCount: 2 }] },
+  {
+    examples: [
+      {
+        name: 'general',
+        topic: null,
+        private: false,
+        owner: null,
+        createdAt: '2026-11-21T09:30:00.000Z',
+        userCount: 2,
+      },
+    ],
+  },
 );
+
+export const NewRoom = Type.Object(
+  {
+    name: Type.String({ description: expected.room, examples: ['team'] }),
+    topic: Type.Optional(Topic),
+    private: Type.Optional(Private),
+  },
+  { ...strict, examples: [{ name: 'team', private: true, topic: 'What we do' }] },
+);
+
+export const RoomChange = Type.Object(
+  { topic: Type.Optional(Topic), private: Type.Optional(Private) },
+  { ...strict, examples: [{ topic: 'What we do next' }] },
+);
+
+export const NewEvent = Type.Object(
+  {
+    name: Type.String({ minLength: 1, maxLength: 64, description: expected.eventName }),
+    data: Type.Optional(Type.Unknown({ description: 'JSON for programs, up to 32 levels deep' })),
+  },
+  { ...strict, examples: [{ name: 'price', data: { ETH: 3120.5 } }] },
+);
+
+export const Membership = Type.Object(
+  { username: Username, role: Type.Union([Type.Literal('owner'), Type.Literal('member')]) },
+  { examples: [{ username: 'ana', role: 'member' }] },
+);
+
+/** A reply without content. */
+export const Done = Type.Void({ description: 'done' });
 
 /** An error over REST: RFC 9457, with the same `code` that an `error` frame has. */
 export const Problem = Type.Object({
@@ -159,6 +244,9 @@ export const ActiveUserPage = t.Object(
 export const EventsQuery = t.Object(
   {
     room: Type.Optional(Room),
+    token: Type.Optional(
+      Type.String({ description: 'for browsers, whose `EventSource` cannot send a header' }),
+    ),
     since: Type.Optional(
       Type.String({
         description: 'a `rev`; 0 is from the beginning, "$" or nothing only what is new',

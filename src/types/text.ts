@@ -3,13 +3,16 @@ import { ChatError } from '../errors.ts';
 /** Words for a schema's `description` and for the error sentence, so that both say the same. */
 export const expected = {
   username:
-    'a name: 1 to 32 letters, marks and digits of any script, "_", "." or "-", beginning with a letter or digit, not "active" or "me"',
+    'a name: 1 to 32 visible letters, marks and digits of any script, "_", "." or "-", beginning with a letter or digit, not "active" or "me"',
   room: 'a room: 1 to 64 of a-z 0-9 _ . : -',
   id: 'an id: 1 to 64 characters, a UUID for example',
   content: 'text that is not blank',
+  eventName: 'the name of an event: 1 to 64 characters',
+  password: 'a password of 8 to 256 characters',
 } as const;
 
-const USERNAME = /^[\p{L}\p{Nd}][\p{L}\p{M}\p{Nd}_.-]{0,31}$/u;
+/** Some letters and marks cannot be seen (DI), and would make two names look the same. */
+const USERNAME = /^(?!.*\p{DI})[\p{L}\p{Nd}][\p{L}\p{M}\p{Nd}_.-]{0,31}$/u;
 /** They stand in the place of a name in `/users/active` and `/me`. */
 const RESERVED_USERNAMES = new Set(['active', 'me']);
 const ROOM = /^[a-z0-9_.:-]{1,64}$/;
@@ -32,6 +35,11 @@ export function parseUsername(raw: string): Username {
     throw new ChatError('invalid_frame', `"username" must be ${expected.username}`);
   }
   return { name, key };
+}
+
+/** Whether two spellings are of one name. @throws {ChatError} `invalid_frame` */
+export function isSameName(one: string, other: string): boolean {
+  return parseUsername(one).key === parseUsername(other).key;
 }
 
 /**
@@ -94,17 +102,60 @@ function checkStorable(field: string, text: string): void {
   }
 }
 
+/**
+ * Checks a password that someone chooses.
+ *
+ * @throws {ChatError} `invalid_frame`
+ * @see https://pages.nist.gov/800-63-4/sp800-63b.html#passwordver for the least length, and for asking
+ *   nothing else of it
+ */
+export function checkPassword(field: string, password: string): void {
+  const { length } = [...password];
+  if (length < 8 || length > 256 || !password.isWellFormed()) {
+    throw new ChatError('invalid_frame', `"${field}" must be ${expected.password}`);
+  }
+}
+
+/**
+ * Checks the name of an event that is shown and not stored.
+ *
+ * @throws {ChatError} `invalid_frame`
+ */
+export function checkEventName(name: string): void {
+  if (name.length < 1 || name.length > 64 || !name.isWellFormed()) {
+    throw new ChatError('invalid_frame', `"name" must be ${expected.eventName}`);
+  }
+}
+
+/**
+ * Checks what a room is about.
+ *
+ * @throws {ChatError} `invalid_frame`
+ */
+export function checkTopic(topic: string): void {
+  if ([...topic].length > 256) {
+    throw new ChatError('invalid_frame', '"topic" must be text of at most 256 characters');
+  }
+  checkStorable('topic', topic);
+}
+
 /** Deeper than any sensible message, and far from what stops a JSON parser. */
 const MAX_DATA_DEPTH = 32;
+/** Of its JSON; with the longest content it still fits into a frame. */
+const MAX_DATA_BYTES = 32 * 1024;
 
 /**
  * Checks what a program adds to a message.
  *
- * @throws {ChatError} `invalid_frame`
+ * @throws {ChatError} `invalid_frame` or `too_long`
  */
 export function checkData(data: unknown): void {
+  if (data === undefined) return;
   if (depthExceeds(data, MAX_DATA_DEPTH)) {
     throw new ChatError('invalid_frame', `"data" must be JSON of at most ${MAX_DATA_DEPTH} levels`);
+  }
+  if (Buffer.byteLength(JSON.stringify(data)) > MAX_DATA_BYTES) {
+    throw new ChatError('too_long', `"data" is longer than ${MAX_DATA_BYTES} bytes of JSON`);
   }
 }
 

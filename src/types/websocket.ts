@@ -1,6 +1,5 @@
-import { type Static, type TObject, Type } from '@sinclair/typebox';
-import { type TypeCheck, TypeCompiler } from '@sinclair/typebox/compiler';
-import { ChatError, type ErrorCode } from '../errors.ts';
+import { type Static, Type } from '@sinclair/typebox';
+import type { ErrorCode } from '../errors.ts';
 import { expected } from './text.ts';
 
 /** Bytes of one frame, either way of encoding it: text, or binary that holds UTF-8. */
@@ -20,6 +19,12 @@ const Seq = Type.Integer({
   maximum: Number.MAX_SAFE_INTEGER,
   description: 'a `seq`: a whole number from 0 on',
 });
+const EventName = Type.String({
+  minLength: 1,
+  maxLength: 64,
+  description: expected.eventName,
+});
+const Token = Type.String({ description: 'a token of POST /sessions' });
 const Content = Type.String({ description: expected.content });
 const strict = { additionalProperties: false };
 
@@ -31,6 +36,7 @@ export const clientFrames = {
       username: Username,
       room: Type.Optional(Room),
       id: Type.Optional(Id),
+      token: Type.Optional(Token),
       protocol: Type.Optional(
         Type.Union([Type.Literal(0), Type.Literal(1)], { description: '0 or 1' }),
       ),
@@ -96,6 +102,36 @@ export const clientFrames = {
       examples: [{ type: 'history', room: 'string', before: 100, limit: 50 }],
     },
   ),
+  typing: Type.Object(
+    { type: Type.Literal('typing'), room: Type.Optional(Room), id: Type.Optional(Id) },
+    {
+      ...strict,
+      description: 'Protocol 1: shows the others that one is writing; it lapses after 5 s.',
+      examples: [{ type: 'typing', room: 'string' }],
+    },
+  ),
+  event: Type.Object(
+    {
+      type: Type.Literal('event'),
+      room: Type.Optional(Room),
+      name: EventName,
+      data: Type.Optional(Type.Unknown({ description: 'JSON for programs' })),
+      id: Type.Optional(Id),
+    },
+    {
+      ...strict,
+      description: 'Protocol 1: shows something to the room that is never stored.',
+      examples: [{ type: 'event', room: 'string', name: 'string', data: {} }],
+    },
+  ),
+  auth: Type.Object(
+    { type: Type.Literal('auth'), token: Token, id: Type.Optional(Id) },
+    {
+      ...strict,
+      description: 'Protocol 1: a fresh token, before the one that was shown ends.',
+      examples: [{ type: 'auth', token: 'string' }],
+    },
+  ),
   ping: Type.Object(
     {
       type: Type.Literal('ping'),
@@ -143,10 +179,11 @@ export const serverFrames = {
   ack: Type.Object({
     type: Type.Literal('ack'),
     id: Id,
-    room: Room,
-    messageId: Type.Integer(),
-    seq: Seq,
-    timestamp: Timestamp,
+    /** From here on: of a message. */
+    room: Type.Optional(Room),
+    messageId: Type.Optional(Type.Integer()),
+    seq: Type.Optional(Seq),
+    timestamp: Type.Optional(Timestamp),
   }),
   error: Type.Object({
     type: Type.Literal('error'),
@@ -193,6 +230,18 @@ export const serverFrames = {
     status: Type.Union([Type.Literal('online'), Type.Literal('offline')]),
     timestamp: Timestamp,
   }),
+  typing: Type.Object({ type: Type.Literal('typing'), room: Room, username: Username }),
+  event: Type.Object({
+    type: Type.Literal('event'),
+    room: Room,
+    /** Missing when a back end shows it, which is nobody in particular. */
+    username: Type.Optional(Username),
+    name: EventName,
+    data: Type.Optional(Type.Unknown()),
+    timestamp: Timestamp,
+  }),
+  /** The token ends in so many seconds: send a fresh one in an `auth`. */
+  expiring: Type.Object({ type: Type.Literal('expiring'), seconds: Type.Integer() }),
   draining: Type.Object({
     type: Type.Literal('draining'),
     /** Milliseconds after which this client should reconnect. */
@@ -205,81 +254,5 @@ export type ServerFrame = {
   [T in keyof typeof serverFrames]: Static<(typeof serverFrames)[T]>;
 }[keyof typeof serverFrames];
 
-const checks = new Map(
-  Object.entries(clientFrames).map(([type, schema]: [string, TObject]) => {
-    // Looking for unknown fields is left to `unknownField`, which is many times faster.
-    const { additionalProperties: _, ...open } = schema;
-    return [type, { schema, check: TypeCompiler.Compile(open as TObject) }];
-  }),
-);
-const types = [...checks.keys()].join(', ');
-const utf8 = new TextDecoder('utf-8', { fatal: true });
-
-/** A frame that was refused, with its id when it had one, so that the error can name it. */
-export class FrameError extends ChatError {
-  constructor(
-    code: ErrorCode,
-    message: string,
-    readonly id?: string,
-  ) {
-    super(code, message);
-  }
-}
-
-/**
- * Reads one frame off the wire.
- *
- * @throws {FrameError} `invalid_frame` or `unknown_type`
- */
-export function parseFrame(raw: string | Uint8Array): ClientFrame {
-  let frame: unknown;
-  try {
-    frame = JSON.parse(typeof raw === 'string' ? raw : utf8.decode(raw));
-  } catch {
-    throw new FrameError(
-      'invalid_frame',
-      'A frame must be JSON, for example {"type":"join","username":"ana"}',
-    );
-  }
-  if (typeof frame !== 'object' || frame === null || Array.isArray(frame)) {
-    throw new FrameError('invalid_frame', 'A frame must be a JSON object with a "type"');
-  }
-  const { type, id } = frame as { type?: unknown; id?: unknown };
-  const echoed = typeof id === 'string' && id.length > 0 && id.length <= 64 ? id : undefined;
-  if (typeof type !== 'string') {
-    throw new FrameError('invalid_frame', `"type" must be one of ${types}`, echoed);
-  }
-  const known = checks.get(type);
-  if (!known) {
-    throw new FrameError(
-      'unknown_type',
-      `There is no frame of this type; there are ${types}`,
-      echoed,
-    );
-  }
-  if (unknownField(known.schema, frame) !== undefined || !known.check.Check(frame)) {
-    throw new FrameError('invalid_frame', explain(known, frame as Record<string, unknown>), echoed);
-  }
-  return frame as ClientFrame;
-}
-
-function unknownField({ properties }: TObject, frame: object): string | undefined {
-  for (const field in frame) if (!Object.hasOwn(properties, field)) return field;
-}
-
-/** The first thing wrong with an object, in a sentence. */
-function explain(
-  { schema, check }: { schema: TObject; check: TypeCheck<TObject> },
-  frame: Record<string, unknown>,
-): string {
-  const unknown = unknownField(schema, frame);
-  if (unknown !== undefined) {
-    const fields = Object.keys(schema.properties);
-    return `There is no field ${JSON.stringify(unknown.slice(0, 64))} in "${frame.type}"; there are ${fields.join(', ')}`;
-  }
-  const missing = schema.required?.find((field) => !(field in frame));
-  if (missing)
-    return `"${missing}" is missing; it must be ${schema.properties[missing]?.description}`;
-  const wrong = check.Errors(frame).First()?.path.slice(1) ?? '';
-  return `"${wrong}" must be ${schema.properties[wrong]?.description ?? 'a string'}`;
-}
+/** What is shown to a room and never stored. */
+export type EphemeralFrame = Extract<ServerFrame, { type: 'typing' | 'event' }>;

@@ -1,6 +1,10 @@
 import { rootMessage, toChatError } from '../db/failures.ts';
-import { ChatError } from '../errors.ts';
-import { FrameError, parseFrame, type ServerFrame } from '../types/websocket.ts';
+import { ChatError, Disconnect, errorCodes } from '../errors.ts';
+import { type Limits, tooFast } from '../services/limits.ts';
+import { type RateLimit, Strikes } from '../services/rate-limit.ts';
+import { FrameError, parseFrame } from '../types/parse-frame.ts';
+import type { ServerFrame } from '../types/websocket.ts';
+import type { Caller } from './admission.ts';
 import { encode, withId } from './frames.ts';
 import { Inbox } from './inbox.ts';
 import { Session, type SessionParts } from './session.ts';
@@ -11,8 +15,18 @@ export interface Socket {
   send(frames: string[]): void;
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;
+  close(code: number, reason: string): void;
 }
 
+export interface ConnectionParts extends SessionParts {
+  limits: Limits;
+}
+
+/** Frames that are refused in a minute, before the connection is closed: those that make no sense … */
+const MAX_INVALID_FRAMES = 20;
+/** … and those that come too fast. */
+const MAX_TOO_FAST = 100;
+const MINUTE_MS = 60_000;
 /** What a frame costs beside its text. */
 const FRAME_COST = 200;
 
@@ -22,24 +36,33 @@ const FRAME_COST = 200;
  */
 export class Connection {
   #open = true;
+  /** It was sent away: what it sent and what waits for it counts no more. */
+  #ended = false;
   #outbox: string[] = [];
   readonly #session: Session;
-  readonly #inbox: Inbox<string | Uint8Array | { closedAt: Date }> = new Inbox((item) =>
-    typeof item === 'object' && 'closedAt' in item
-      ? this.#inbox.settled().then(() => this.#session.drop(item.closedAt))
-      : this.#handle(item),
+  readonly #inbox: Inbox<string | Uint8Array | (() => Promise<void>)> = new Inbox((item) =>
+    typeof item === 'function' ? item() : this.#handle(item),
   );
+
+  readonly #frames: RateLimit;
+  readonly #invalid = new Strikes(MAX_INVALID_FRAMES, MINUTE_MS);
+  readonly #tooFast = new Strikes(MAX_TOO_FAST, MINUTE_MS);
 
   constructor(
     private readonly socket: Socket,
-    private readonly parts: SessionParts,
+    private readonly parts: ConnectionParts,
+    caller: Caller,
   ) {
-    this.#session = new Session(parts, {
-      send: (...frames) => this.#send(...frames),
+    this.#frames = parts.limits.forFrames();
+    const line = {
+      send: (...frames: string[]) => this.#send(...frames),
       flush: () => this.#flush(),
-      subscribe: (topic) => this.#open && socket.subscribe(topic),
-      unsubscribe: (topic) => this.#open && socket.unsubscribe(topic),
-    });
+      subscribe: (topic: string) => this.#open && socket.subscribe(topic),
+      unsubscribe: (topic: string) => this.#open && socket.unsubscribe(topic),
+      end: (reason: Disconnect) => this.#end(reason),
+    };
+    this.#session = new Session(parts, line, caller);
+    this.#inbox.push(() => this.#session.open(), 0);
   }
 
   /** The protocol that the client speaks, once it has joined. */
@@ -59,7 +82,8 @@ export class Connection {
   /** The socket is gone. What came before still takes effect. */
   closed(): void {
     this.#open = false;
-    this.#inbox.push({ closedAt: new Date() }, 0);
+    const at = new Date();
+    this.#inbox.push(() => this.#inbox.settled().then(() => this.#session.drop(at)), 0);
   }
 
   /** Sends a frame that is no reply. */
@@ -74,10 +98,12 @@ export class Connection {
    * @returns a promise when the next frame has to wait for this one; it never rejects
    */
   #handle(raw: string | Uint8Array): Promise<void> | undefined {
+    if (this.#ended) return;
     let id: string | undefined;
     try {
       const frame = parseFrame(raw);
       id = frame.id;
+      if (frame.type !== 'message' && frame.type !== 'event') this.#count();
       switch (frame.type) {
         case 'message': {
           const posted = this.#session.message(frame);
@@ -103,7 +129,8 @@ export class Connection {
   }
 
   #refuse(error: unknown, id?: string): void {
-    const { code, message, retryAfter } = toChatError(error);
+    const known = this.#countRefusal(toChatError(error));
+    const { code, message, retryAfter } = known;
     if (code === 'internal') this.parts.log.error({ reason: rootMessage(error) }, 'a frame failed');
     this.notify({
       type: 'error',
@@ -112,6 +139,34 @@ export class Connection {
       ...withId({ id: id ?? (error instanceof FrameError ? error.id : undefined) }),
       ...(retryAfter !== undefined && { retryAfter }),
     });
+    if (known instanceof Disconnect) this.#end(known);
+    const isInvalid = code === 'invalid_frame' || code === 'unknown_type';
+    if (isInvalid && this.#invalid.add()) {
+      this.#end(new Disconnect(new ChatError(code, 'Too many invalid frames.')));
+    }
+    if (code === 'rate_limited' && this.#tooFast.add()) this.#end(new Disconnect(known));
+  }
+
+  /** Messages and events are counted where they are said, over every door; all else here. */
+  #count(): void {
+    const wait = this.#session.isTrusted ? 0 : this.#frames.take('frames');
+    if (wait > 0) throw tooFast('Too many frames', wait);
+  }
+
+  /** What is refused for the client's own fault is counted too, messages included. */
+  #countRefusal(error: ChatError): ChatError {
+    const isOurs = errorCodes[error.code].status >= 500;
+    if (isOurs || error.code === 'rate_limited' || error instanceof Disconnect) return error;
+    const wait = this.#session.isTrusted ? 0 : this.#frames.take('refusals');
+    return wait > 0 ? tooFast('Too many refused frames', wait) : error;
+  }
+
+  #end({ closeCode, message }: Disconnect): void {
+    if (this.#ended) return;
+    this.#flush();
+    this.#ended = true;
+    if (this.#open) this.socket.close(closeCode, message);
+    this.#open = false;
   }
 
   /** Replies of one turn of the event loop, such as the acks of one batch, leave in one write. */

@@ -1,12 +1,15 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun';
 import { closeCodes } from '../errors.ts';
 import { MAX_FRAME_BYTES } from '../types/websocket.ts';
-import { Connection, type Socket } from './connection.ts';
-import type { SessionParts } from './session.ts';
+import type { Caller } from './admission.ts';
+import { Connection, type ConnectionParts, type Socket } from './connection.ts';
 
 /** What Bun keeps with each WebSocket. */
 export interface SocketData {
   connection?: Connection;
+  caller: Caller;
+  /** It counts no more among the connections of its address. */
+  release(): void;
   /** Nothing has come since the last ping. */
   isSilent: boolean;
   /** Too slow: it gets what was on its way, then the close. */
@@ -15,14 +18,18 @@ export interface SocketData {
 
 type Ws = ServerWebSocket<SocketData>;
 
-/** In milliseconds: the time from ping to ping, and how long a peer may then stay silent. */
-export interface Heartbeat {
-  every: number;
-  patience: number;
+/** How long the server waits for its clients, in milliseconds. */
+export interface Timing {
+  /** The time from ping to ping. */
+  pingEvery: number;
+  /** How long a peer may stay silent after a ping. */
+  pongWithin: number;
+  /** How long a connection may show no token in `AUTH=required`. */
+  tokenWithin: number;
 }
 
-/** Together less than the 60 s within which a silent peer is dropped. */
-export const HEARTBEAT: Heartbeat = { every: 30_000, patience: 25_000 };
+/** The first two are together less than the 60 s within which a silent peer is dropped. */
+export const TIMING: Timing = { pingEvery: 30_000, pongWithin: 25_000, tokenWithin: 30_000 };
 
 /** Bytes that may wait to be sent to one client. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
@@ -54,12 +61,15 @@ export class Gateway {
   #publishedBytes = 0;
   #emptied: (() => void) | undefined;
 
+  readonly #parts: ConnectionParts;
+
   constructor(
-    private readonly parts: SessionParts,
+    parts: Omit<ConnectionParts, 'tokenWithin'>,
     private readonly settings: { compression: boolean },
-    heartbeat: Heartbeat,
+    { pingEvery, pongWithin, tokenWithin }: Timing,
   ) {
-    this.#heart = setInterval(() => this.#beat(heartbeat.patience), heartbeat.every);
+    this.#parts = { ...parts, tokenWithin };
+    this.#heart = setInterval(() => this.#beat(pongWithin), pingEvery);
   }
 
   /** For the options of `Bun.serve`. */
@@ -75,7 +85,7 @@ export class Gateway {
       sendPings: false,
       open: (ws) => {
         this.#open.add(ws);
-        ws.data.connection = new Connection(this.#socket(ws), this.parts);
+        ws.data.connection = new Connection(this.#socket(ws), this.#parts, ws.data.caller);
       },
       message: (ws, raw) => {
         ws.data.isSilent = false;
@@ -90,15 +100,24 @@ export class Gateway {
       },
       close: (ws) => {
         this.#open.delete(ws);
+        ws.data.release();
         if (!ws.data.isLeaving) ws.data.connection?.closed();
         if (this.#open.size === 0) this.#emptied?.();
       },
     };
   }
 
-  /** @returns whether the request asked for a WebSocket and now has one */
-  upgrade(request: Request, server: Server<SocketData>): boolean {
-    return server.upgrade(request, { data: { isSilent: false, isLeaving: false } });
+  /**
+   * @param caller who asks, and from where
+   * @throws {ChatError} `rate_limited` when there are too many connections from there
+   * @returns whether the request asked for a WebSocket and now has one
+   */
+  upgrade(request: Request, server: Server<SocketData>, caller: Caller): boolean {
+    const release = this.#parts.limits.connect(caller.address);
+    const data = { caller, release, isSilent: false, isLeaving: false };
+    const isUpgraded = server.upgrade(request, { data });
+    if (!isUpgraded) release();
+    return isUpgraded;
   }
 
   /**
@@ -176,6 +195,7 @@ export class Gateway {
       },
       subscribe: (topic) => void ws.subscribe(topic),
       unsubscribe: (topic) => void ws.unsubscribe(topic),
+      close: (code, reason) => ws.close(code, reason),
     };
   }
 }

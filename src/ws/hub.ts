@@ -1,7 +1,7 @@
 import type { Bus, BusEvent } from '../bus/bus.ts';
 import type { Logger } from '../log.ts';
 import type { ChatService } from '../services/chat.service.ts';
-import type { Room } from '../services/room.service.ts';
+import type { Room } from '../types/room.ts';
 import { LiveRoom, type Publish } from './live-room.ts';
 
 /**
@@ -10,6 +10,11 @@ import { LiveRoom, type Publish } from './live-room.ts';
  */
 export class Hub {
   readonly #rooms = new Map<string, LiveRoom>();
+  /**
+   * How often it changed who may be in which room. Whoever looked that up, and finds another number
+   * when acting on it, looks again.
+   */
+  changes = 0;
   readonly #unsubscribe: () => void;
 
   constructor(
@@ -24,10 +29,16 @@ export class Hub {
     return this.#rooms.get(name)?.room;
   }
 
-  /** Holds a room open until {@link release}; when it returns, the room is ready to be read. */
-  async open(room: Room): Promise<LiveRoom> {
+  /**
+   * Holds a room open until {@link release}; when it returns, the room is ready to be read.
+   *
+   * @param changes what {@link changes} was before the room was looked up
+   * @returns undefined when what was looked up may be out of date, and is to be looked up again
+   */
+  async open(room: Room, changes: number): Promise<LiveRoom | undefined> {
     let live = this.#rooms.get(room.name);
     if (!live) {
+      if (changes !== this.changes) return undefined;
       live = new LiveRoom(room, this.parts);
       this.#rooms.set(room.name, live);
     }
@@ -53,10 +64,23 @@ export class Hub {
   }
 
   #hear(event: BusEvent): void {
-    if (event.kind === 'messages') {
-      for (const message of event.messages) this.#rooms.get(message.room)?.take(message);
-    } else {
-      for (const room of event.rooms) this.#rooms.get(room)?.readOn();
+    switch (event.kind) {
+      case 'messages':
+        for (const message of event.messages) this.#rooms.get(message.room)?.take(message);
+        return;
+      case 'doubt':
+        for (const room of event.rooms) this.#rooms.get(room)?.readOn();
+        return;
+      case 'ephemeral':
+        this.#rooms.get(event.frame.room)?.show(event.frame, event.except);
+        return;
+      case 'room':
+      case 'place':
+      case 'gone':
+        this.changes += 1;
+        this.#rooms.get(event.room.name)?.hear(event);
+        // Another of this name is another room.
+        if (event.kind === 'gone') this.#rooms.delete(event.room.name);
     }
   }
 }

@@ -1,10 +1,11 @@
 import { rootMessage } from '../db/failures.ts';
 import type { Logger } from '../log.ts';
 import type { ChatService } from '../services/chat.service.ts';
-import type { Room } from '../services/room.service.ts';
 import type { StoredMessage } from '../types/rest.ts';
-import { MAX_PAGE_BYTES, MAX_PAGE_CHANGES } from '../types/websocket.ts';
-import { basicMessage, fullMessage } from './frames.ts';
+import type { Room } from '../types/room.ts';
+import { type EphemeralFrame, MAX_PAGE_BYTES, MAX_PAGE_CHANGES } from '../types/websocket.ts';
+import { basicMessage, encode, fullMessage } from './frames.ts';
+import type { RoomEvent, Stay } from './stay.ts';
 
 /** Sends a text to all who subscribe to a topic; where nobody does, it is not even rendered. */
 export type Publish = (topic: string, render: () => string) => void;
@@ -55,6 +56,8 @@ const RETRY_MS = 500;
  * which they are published, strictly by `rev`.
  */
 export class LiveRoom {
+  /** As it is now. */
+  room: Room;
   readonly name: string;
   readonly epoch: string;
   /** Rejects when the database did not answer. */
@@ -70,14 +73,18 @@ export class LiveRoom {
   /** What came ahead of its turn, by `rev`. */
   readonly #waiting = new Map<number, StoredMessage>();
   readonly #listeners = new Set<() => void>();
+  readonly #eventListeners = new Set<(text: string) => void>();
+  /** Those who are here, by their user's id; 0 for who is nobody in particular. */
+  readonly #stays = new Map<number, Set<Stay>>();
   #reading = false;
   #readAgain = false;
   #extending: Promise<void> | undefined;
 
   constructor(
-    readonly room: Room,
+    room: Room,
     private readonly parts: { chat: ChatService; publish: Publish; log: Logger },
   ) {
+    this.room = room;
     this.name = room.name;
     this.epoch = room.epoch;
     this.#topics = { basic: topics.basic(room.name), full: topics.full(room.name) };
@@ -176,6 +183,48 @@ export class LiveRoom {
   onChange(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** @returns the function that stops the calls, one for each event that is shown and not stored */
+  onEvent(listener: (text: string) => void): () => void {
+    this.#eventListeners.add(listener);
+    return () => this.#eventListeners.delete(listener);
+  }
+
+  /** Someone is here now, and hears what changes about the room. @returns the function that ends it */
+  enter(stay: Stay): () => void {
+    const stays = this.#stays.get(stay.userId) ?? new Set();
+    this.#stays.set(stay.userId, stays.add(stay));
+    return () => {
+      if (stays.delete(stay) && stays.size === 0) this.#stays.delete(stay.userId);
+    };
+  }
+
+  /** Takes what has changed about the room, and tells those whom it may concern. */
+  hear(event: RoomEvent): void {
+    // Of two changes made at once either may be heard first; a room that was moderated stays so.
+    const isModerated = this.room.isModerated || event.room.isModerated;
+    this.room = { ...(event.kind === 'room' ? event.room : this.room), isModerated };
+    const stays = event.kind === 'place' ? this.#staysOf(event.userId) : this.#everyone();
+    for (const stay of stays) stay.hear(event);
+  }
+
+  /** Shows what is not kept, to those who are here now; one user may be left out. */
+  show(frame: EphemeralFrame, except?: number): void {
+    const text = encode(frame);
+    const left = except === undefined ? [] : this.#staysOf(except);
+    for (const stay of left) stay.pause();
+    this.parts.publish(this.#topics.full, () => text);
+    for (const stay of left) stay.resume();
+    if (frame.type === 'event') for (const listener of this.#eventListeners) listener(text);
+  }
+
+  #staysOf(userId: number): Stay[] {
+    return [...(this.#stays.get(userId) ?? [])];
+  }
+
+  #everyone(): Stay[] {
+    return [...this.#stays.values()].flatMap((stays) => [...stays]);
   }
 
   /** At a place that this history does not have. */

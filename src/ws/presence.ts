@@ -1,4 +1,4 @@
-import type { Person } from '../services/user.service.ts';
+import type { Person } from '../types/identity.ts';
 
 interface Present {
   person: Person;

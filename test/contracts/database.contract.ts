@@ -1,15 +1,19 @@
 import { describe, expect, type test as plainTest } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { MemoryBus } from '../../src/bus/memory.ts';
+import { readSettings } from '../../src/config.ts';
 import { sqlState } from '../../src/db/failures.ts';
 import { type OpenDatabase, rows } from '../../src/db/index.ts';
 import { createLogger } from '../../src/log.ts';
 import { ChatService } from '../../src/services/chat.service.ts';
+import { Limits } from '../../src/services/limits.ts';
 import { RoomService } from '../../src/services/room.service.ts';
+import { RoomPeople } from '../../src/services/room-people.ts';
 import { UserService } from '../../src/services/user.service.ts';
-import { fresh } from '../support/server.ts';
+import { fresh, UNLIMITED } from '../support/server.ts';
 
 const log = createLogger('silent');
+const limits = new Limits(readSettings(UNLIMITED));
 
 /** What holds on each of the three databases. */
 export function databaseContract(
@@ -28,16 +32,17 @@ export function databaseContract(
     });
     return {
       db,
+      bus,
       published,
-      users: new UserService(db, log),
-      rooms: new RoomService(db),
-      chat: new ChatService(db, bus, { maxContentLength: 4000 }, log),
+      users: new UserService(db, bus, log),
+      rooms: new RoomService(db, bus, limits, log),
+      chat: new ChatService(db, bus, { maxContentLength: 4000 }, limits, log),
     };
   };
   const scene = async () => {
     const all = await services();
     const room = await all.rooms.findOrCreate(fresh('room'));
-    const { user } = await all.users.findOrCreate(fresh('u'));
+    const { user } = await all.users.findOrCreateGuest(fresh('u'));
     return { ...all, room, user };
   };
 
@@ -188,7 +193,9 @@ export function databaseContract(
     test('makes a user and a room of one name once, however many ask at once', async () => {
       const { users, rooms } = await services();
       const name = fresh('same');
-      const made = await Promise.all(Array.from({ length: 10 }, () => users.findOrCreate(name)));
+      const made = await Promise.all(
+        Array.from({ length: 10 }, () => users.findOrCreateGuest(name)),
+      );
       expect(made.filter(({ created }) => created)).toHaveLength(1);
       expect(new Set(made.map(({ user }) => user.id)).size).toBe(1);
       const found = await Promise.all(Array.from({ length: 10 }, () => rooms.findOrCreate(name)));
@@ -204,6 +211,49 @@ export function databaseContract(
       expect(await users.find(user.username)).toMatchObject({
         lastSeen: '2026-01-02T03:04:05.678Z',
       });
+    });
+
+    test('knows how users stand, newest first, and what is right to compare a password with', async () => {
+      const { users, user } = await scene();
+      const guest = await users.standing(user.username);
+      expect(guest).toMatchObject({ isAccount: false, hasPassword: false, isBanned: false });
+      await users.register(user.username, 'a hash');
+      await users.setBan(guest, true);
+      await users.endTokens(guest);
+      const found = await users.credentials(user.username.toUpperCase());
+      expect(found).toMatchObject({
+        passwordHash: 'a hash',
+        user: { isAccount: true, hasPassword: true, isBanned: true, version: 3 },
+      });
+      expect(Math.abs((found?.at ?? 0) - (found?.user.tokensEndedAt ?? 0))).toBeLessThan(60_000);
+      expect(await users.standing(user.username)).toEqual(found?.user as typeof guest);
+      await expect(users.register(user.username, 'another')).rejects.toMatchObject({
+        code: 'name_taken',
+      });
+    });
+
+    test('keeps the people of a room, and deletes a room with all its messages', async () => {
+      const { db, bus, rooms, users, chat, user } = await scene();
+      const key = { kind: 'key' } as const;
+      const name = fresh('room');
+      await rooms.create({ identity: key }, { name, private: true, topic: 'secret' });
+      const people = new RoomPeople({ db, bus, rooms, users, log });
+      const asUser = { identity: { kind: 'guest' } as const, user };
+      await expect(rooms.visit(asUser, name)).rejects.toMatchObject({ code: 'not_found' });
+      await users.claim(await users.standing(user.username));
+      await people.setMember(key, name, user.username, true);
+      await people.setMute(key, name, user.username, true);
+      const { room, place } = await rooms.visit(asUser, name);
+      expect(place).toMatchObject({ isMember: true, isMuted: true, isBanned: false });
+      await Promise.all(
+        Array.from({ length: 6000 }, (_, n) => chat.post({ room, user, content: `${n}` })),
+      );
+      await rooms.remove(key, name);
+      await expect(chat.post({ room, user, content: 'late' })).rejects.toMatchObject({
+        code: 'not_found',
+      });
+      while ((await chat.page(room, { limit: 1 })).length > 0);
+      await rooms.close();
     });
 
     test('rejects a wrong statement with its SQLSTATE', async () => {

@@ -24,7 +24,11 @@ test('a browser’s EventSource misses nothing and gets nothing twice over a res
     window.source.onmessage = ({ data }) => window.seen.push(JSON.parse(data).seq);
   `);
   const seen = (last: number) =>
-    page.waitForFunction(`window.seen.at(-1) === ${last}`, undefined, { timeout: 20_000 });
+    page.waitForFunction(
+      (last) => (globalThis as unknown as { seen: number[] }).seen.at(-1) === last,
+      last,
+      { timeout: 20_000 },
+    );
   await seen(5);
   await say(6, 50);
   await seen(50);

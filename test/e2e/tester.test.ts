@@ -74,6 +74,48 @@ describe('the tester page', () => {
     await join(page, 'ana', fresh('room'));
   });
 
+  test('a name is made an account, and from then on only its password lets one in', async () => {
+    const name = fresh('u');
+    const room = fresh('room');
+    const ana = await visitor('/test', server.url);
+    const fill = async (page: Page, password: string) => {
+      await page.getByLabel('Name').fill(name);
+      await page.getByLabel('Room').fill(room);
+      await page.getByLabel('Password').fill(password);
+    };
+    await fill(ana.page, 'short');
+    await ana.page.getByRole('button', { name: 'Create account' }).click();
+    await line(ana.page, '8 to 256 characters').waitFor();
+    await fill(ana.page, 'correct horse battery');
+    await ana.page.getByRole('button', { name: 'Create account' }).click();
+    await ana.page.locator('#status', { hasText: `Connected as ${name}` }).waitFor();
+    await say(ana.page, 'This is me');
+    await line(ana.page, 'This is me').waitFor();
+    const frames = (await ana.page.locator('#frames').textContent()) ?? '';
+    expect(frames).toContain('"token":"eyJhbGci…"');
+
+    const other = await visitor('/test', server.url);
+    await fill(other.page, '');
+    await other.page.getByRole('button', { name: 'Connect' }).click();
+    await line(other.page, 'This name is an account’s').waitFor();
+    await fill(other.page, 'a wrong password');
+    await other.page.getByRole('button', { name: 'Connect' }).click();
+    await line(other.page, 'Wrong name or password').waitFor();
+    await other.page.getByRole('button', { name: 'Create account' }).click();
+    await line(other.page, 'is an account; choose another name').waitFor();
+    await fill(other.page, 'correct horse battery');
+    await other.page.getByRole('button', { name: 'Connect' }).click();
+    await other.page.locator('#status', { hasText: `Connected as ${name}` }).waitFor();
+
+    // Signed out everywhere: both windows say so.
+    const session = { username: name, password: 'correct horse battery' };
+    const { token } = await (await server.post('/sessions', session)).json();
+    await server.request('DELETE', '/sessions', token);
+    for (const { page } of [ana, other]) {
+      await page.locator('#status', { hasText: 'The token has been ended' }).waitFor();
+    }
+  });
+
   test('a server that stops is told apart from a wanted end', async () => {
     const passing = await startServer();
     const { page } = await visitor('/test', passing.url);
@@ -99,7 +141,7 @@ describe('Swagger UI', () => {
     const { page, complaints } = await visitor('/swagger', server.url);
     await page.getByText('The most recent messages of a room').waitFor();
     const routes = await page.locator('.opblock-summary-path').allTextContents();
-    expect(routes).toHaveLength(10);
+    expect(routes).toHaveLength(27);
 
     const room = fresh('room');
     await server.join('ana', room);
@@ -119,6 +161,17 @@ describe('Swagger UI', () => {
     await list.locator('tr', { hasText: 'room' }).first().locator('input').fill(room);
     await list.getByRole('button', { name: 'Execute' }).click();
     await list.locator('.live-responses-table', { hasText: 'tried' }).waitFor();
+
+    const name = fresh('u');
+    await page.getByRole('button', { name: 'Authorize' }).click();
+    await page.locator('.auth-container input').fill(await server.register(name));
+    await page.locator('.auth-container').getByRole('button', { name: 'Apply' }).click();
+    await page.getByRole('button', { name: 'Close' }).click();
+    await block
+      .locator('textarea')
+      .fill(JSON.stringify({ username: name, content: 'as an account', room }));
+    await block.getByRole('button', { name: 'Execute' }).click();
+    await block.locator('.live-responses-table', { hasText: 'as an account' }).waitFor();
     expect(complaints).toEqual([]);
   });
 });

@@ -99,7 +99,7 @@ describe('the basic chat (contract 3.1)', () => {
     while (contents.length < 2000 || acked.length < 2000) {
       const frame = await ana.next();
       if (frame.type === 'message') contents.push(frame.content);
-      if (frame.type === 'ack') acked.push(frame.seq);
+      if (frame.type === 'ack') acked.push(frame.seq ?? 0);
       if (frame.type === 'error') throw new Error(JSON.stringify(frame));
     }
     expect(contents).toEqual(Array.from({ length: 2000 }, (_, n) => `${n}`));

@@ -45,7 +45,9 @@ testWithPostgres('db:migrate and db:push each make the tables, without serving',
       await client`select tablename from pg_tables where schemaname = 'public' order by 1`;
     await client.close();
     expect(tables.map(({ tablename }: { tablename: string }) => tablename)).toEqual([
+      'deleted_rooms',
       'messages',
+      'room_people',
       'rooms',
       'users',
     ]);

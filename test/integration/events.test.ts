@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { TIMING } from '../../src/ws/gateway.ts';
 import { eventsOf } from '../support/event-stream.ts';
 import { fresh, startServer } from '../support/server.ts';
 
@@ -43,7 +44,7 @@ async function talk(messages: number) {
     let last = 0;
     for (let n = 0; n < count; n++)
       ana.send({ type: 'message', content: `${n}`, id: crypto.randomUUID() });
-    for (let n = 0; n < count; n++) last = (await ana.untilType('ack')).seq;
+    for (let n = 0; n < count; n++) last = (await ana.untilType('ack')).seq ?? 0;
     return last;
   };
   await say(messages);
@@ -118,7 +119,10 @@ describe('Server-Sent Events (contract 5)', () => {
   });
 
   test('a quiet stream is kept open by comments', async () => {
-    const quick = await startServer({}, { heartbeat: { every: 100, patience: 1000 } });
+    const quick = await startServer(
+      {},
+      { timing: { ...TIMING, pingEvery: 100, pongWithin: 1000 } },
+    );
     const leave = new AbortController();
     const { body } = await quick.fetch('/events', { signal: leave.signal });
     let text = '';

@@ -1,11 +1,15 @@
 import { describe, expect, test } from 'bun:test';
 import type { ServerFrame } from '../../src/types/websocket.ts';
+import { TIMING } from '../../src/ws/gateway.ts';
 import { rawSocket } from '../support/raw-socket.ts';
 import { fresh, startServer } from '../support/server.ts';
 
 const atOnce = await startServer({ presenceGrace: 0 });
 const withGrace = await startServer({ presenceGrace: 1 });
-const quick = await startServer({ presenceGrace: 0 }, { heartbeat: { every: 200, patience: 150 } });
+const quick = await startServer(
+  { presenceGrace: 0 },
+  { timing: { ...TIMING, pingEvery: 200, pongWithin: 150 } },
+);
 const patient = await startServer({ presenceGrace: 3600 });
 
 const contents = (frames: ServerFrame[]) =>

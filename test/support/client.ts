@@ -77,11 +77,11 @@ export class Client {
 
   /**
    * Returns once the server has taken everything sent before, with the frames that came meanwhile:
-   * an unknown frame is answered in its turn, so nothing else is on its way then.
+   * leaving a room that one is not in is refused in its turn, so nothing else is on its way then.
    */
   async settle(): Promise<ServerFrame[]> {
     const id = crypto.randomUUID();
-    this.send({ type: 'settle', id });
+    this.send({ type: 'leave', room: `no-room-${id}`, id });
     const frames: ServerFrame[] = [];
     for (;;) {
       const frame = await this.next();

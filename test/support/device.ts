@@ -100,7 +100,7 @@ export class Device {
   #receive(frame: ServerFrame): void {
     if (frame.type === 'joined') this.#joined(frame);
     else if (frame.type === 'message') this.#change(frame);
-    else if (frame.type === 'ack') this.#ack(frame);
+    else if (frame.type === 'ack') this.#ack(frame as Required<typeof frame>);
     else if (frame.type === 'error' && !['not_joined', 'unavailable'].includes(frame.code)) {
       this.#breach(`an unexpected error: ${JSON.stringify(frame)}`);
     }
@@ -138,7 +138,7 @@ export class Device {
     view.messages.push(message);
   }
 
-  #ack({ id, room, seq, messageId }: Extract<ServerFrame, { type: 'ack' }>): void {
+  #ack({ id, room, seq, messageId }: Required<Extract<ServerFrame, { type: 'ack' }>>): void {
     const before = this.author.acked.get(id);
     if (before && (before.seq !== seq || before.messageId !== messageId)) {
       this.#breach(`${id} was acknowledged as ${before.seq} and as ${seq}`);

@@ -3,6 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { UNLIMITED } from './server.ts';
+
 const root = new URL('../../', import.meta.url).pathname;
 
 export interface ServerProcess {
@@ -18,7 +20,14 @@ export interface ServerProcess {
 export function startProcess(settings: Record<string, string>): ServerProcess {
   const child = Bun.spawn([process.execPath, 'src/index.ts'], {
     cwd: root,
-    env: { PATH: process.env.PATH ?? '', PORT: '0', LOG_LEVEL: 'error', ...settings },
+    env: {
+      PATH: process.env.PATH ?? '',
+      PORT: '0',
+      LOG_LEVEL: 'error',
+      ...UNLIMITED,
+      ...(settings.DATABASE_URL && { AUTH_SECRET: crypto.randomUUID() }),
+      ...settings,
+    },
     stdout: 'pipe',
     stderr: 'pipe',
   });

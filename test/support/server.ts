@@ -15,22 +15,37 @@ export function sharedDatabase(): Promise<OpenDatabase> {
 
 export interface TestServer {
   url: string;
-  /** A raw WebSocket client of this server. */
-  connect(): Promise<Client>;
+  /** The routes that it has, those that the documentation hides included. */
+  routes: { method: string; path: string }[];
+  /** A raw WebSocket client of this server, which may show a token with the handshake. */
+  connect(token?: string): Promise<Client>;
   /** A client that has joined and read its welcome and what came before it. */
   join(username: string, room: string): Promise<Client>;
   fetch(path: string, init?: RequestInit): Promise<Response>;
   post(path: string, body: unknown): Promise<Response>;
+  /** A request with a token, and with a JSON body if one is given. */
+  request(method: string, path: string, token?: string, body?: unknown): Promise<Response>;
+  /** Makes an account and signs in. @returns its token */
+  register(username: string): Promise<string>;
   stop(): Promise<void>;
 }
+
+/** Tests say more, and faster, than a person does; those of the limits set their own. */
+export const UNLIMITED = { MESSAGE_RATE: '0', REQUEST_RATE: '0', MAX_CONNECTIONS_PER_IP: '0' };
 
 /** A real server on a free port, stopped when the tests of the file are done. */
 export async function startServer(
   settings: Partial<Settings> = {},
   parts: Partial<AppParts> = {},
 ): Promise<TestServer> {
-  const { listen, stop } = await createApp({
-    settings: { ...readSettings({}), port: 0, presenceGrace: 0, ...settings },
+  const { app, listen, stop } = await createApp({
+    settings: {
+      ...readSettings(UNLIMITED),
+      dataDir: 'memory',
+      port: 0,
+      presenceGrace: 0,
+      ...settings,
+    },
     database: parts.database ?? (await sharedDatabase()),
     log: createLogger('silent'),
     ...parts,
@@ -43,10 +58,33 @@ export async function startServer(
   };
   afterAll(stopOnce);
 
-  const connect = () => Client.connect(`${url.replace('http', 'ws')}/ws`);
+  const connect = (token?: string) => {
+    const query = token === undefined ? '' : `?token=${encodeURIComponent(token)}`;
+    return Client.connect(`${url.replace('http', 'ws')}/ws${query}`);
+  };
+  const request = (method: string, path: string, token?: string, body?: unknown) =>
+    fetch(url + path, {
+      method,
+      redirect: 'manual',
+      headers: {
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
   return {
     url,
+    routes: app.routes.map(({ method, path }) => ({ method, path })),
     connect,
+    request,
+    async register(username) {
+      await request('POST', '/users', undefined, { username, password: PASSWORD });
+      const session = await request('POST', '/sessions', undefined, {
+        username,
+        password: PASSWORD,
+      });
+      return (await session.json()).token;
+    },
     async join(username, room) {
       const client = await connect();
       client.send({ type: 'join', username, room });
@@ -63,6 +101,9 @@ export async function startServer(
     stop: stopOnce,
   };
 }
+
+/** Of every account that {@link TestServer.register} makes. */
+export const PASSWORD = 'correct horse battery';
 
 let names = 0;
 

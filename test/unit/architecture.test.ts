@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import { Glob } from 'bun';
 
@@ -51,4 +51,27 @@ test('the services know no socket, no request and no Elysia', () => {
   for (const file of files) {
     expect(importsOf(file).filter((path) => /^(elysia|@elysiajs|bun)/.test(path))).toEqual([]);
   }
+});
+
+test('docs/security.md names tests, benchmarks and files that are there', () => {
+  const root = join(src, '..');
+  const named = [
+    ...readFileSync(join(root, 'docs/security.md'), 'utf8').matchAll(
+      /`((?:integration|unit|e2e|contracts|services)\/[\w.*-]+|bench [\w-]+)`/g,
+    ),
+  ].map(([, name]) => name as string);
+  expect(named.length).toBeGreaterThan(50);
+  const missing = named.filter((name) => {
+    const [kind = '', rest = ''] = name.split(/[ /]/);
+    if (kind === 'bench') return !existsSync(join(root, `bench/${rest}.ts`));
+    if (kind === 'services') return !existsSync(join(src, name));
+    return (
+      [
+        ...new Glob(`${kind}/${rest.replace(/\.test\.ts$/, '')}.test.ts`).scanSync(
+          join(root, 'test'),
+        ),
+      ].length === 0
+    );
+  });
+  expect(missing).toEqual([]);
 });

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
-import { readSettings, SettingsError } from '../../src/config.ts';
+import { readDatabaseSettings, readSettings, SettingsError } from '../../src/config.ts';
+
+const secret = 'x'.repeat(32);
 
 describe('settings (contract 2)', () => {
   test('have their defaults when nothing is set, or set to nothing', () => {
@@ -8,6 +10,12 @@ describe('settings (contract 2)', () => {
       port: 3000,
       host: '127.0.0.1',
       dataDir: './data',
+      auth: 'open',
+      allowedOrigins: '*',
+      messageRate: 20,
+      messageBurst: 40,
+      requestRate: 50,
+      maxConnectionsPerIp: 200,
       maxContentLength: 4000,
       presenceGrace: 5,
       compression: false,
@@ -18,27 +26,53 @@ describe('settings (contract 2)', () => {
   });
 
   test('are read from the environment', () => {
-    expect(
-      readSettings({
-        PORT: '8080',
-        HOST: '0.0.0.0',
-        DATABASE_URL: 'postgresql://ana@db/chat',
-        DATA_DIR: 'memory',
-        MAX_CONTENT_LENGTH: '100',
-        PRESENCE_GRACE: '0.5',
-        COMPRESSION: 'on',
-        LOG_LEVEL: 'silent',
-      }),
-    ).toEqual({
+    const { trustProxy, ...settings } = readSettings({
+      PORT: '8080',
+      HOST: '0.0.0.0',
+      DATABASE_URL: 'postgresql://ana@db/chat',
+      DATA_DIR: 'memory',
+      AUTH: 'required',
+      AUTH_SECRET: secret,
+      AUTH_JWKS_URL: 'https://login.example.com/keys',
+      AUTH_ISSUER: 'https://login.example.com',
+      AUTH_AUDIENCE: 'chat',
+      API_KEY: 'key-of-the-back-end',
+      TRUST_PROXY: '10.0.0.0/8, ::1, 192.168.1.1',
+      ALLOWED_ORIGINS: 'https://example.com, HTTP://localhost:5173',
+      MESSAGE_RATE: '0.5',
+      MESSAGE_BURST: '1',
+      REQUEST_RATE: '0',
+      MAX_CONNECTIONS_PER_IP: '0',
+      MAX_CONTENT_LENGTH: '100',
+      PRESENCE_GRACE: '0.5',
+      COMPRESSION: 'on',
+      LOG_LEVEL: 'silent',
+    });
+    expect(settings).toEqual({
       port: 8080,
       host: '0.0.0.0',
       databaseUrl: 'postgresql://ana@db/chat',
       dataDir: 'memory',
+      auth: 'required',
+      authSecret: secret,
+      foreignKeys: {
+        url: 'https://login.example.com/keys',
+        issuer: 'https://login.example.com',
+        audience: 'chat',
+      },
+      apiKey: 'key-of-the-back-end',
+      allowedOrigins: ['https://example.com', 'http://localhost:5173'],
+      messageRate: 0.5,
+      messageBurst: 1,
+      requestRate: 0,
+      maxConnectionsPerIp: 0,
       maxContentLength: 100,
       presenceGrace: 0.5,
       compression: true,
       logLevel: 'silent',
     });
+    const trusted = ['10.1.2.3', '192.168.1.1', '11.1.2.3'].map((ip) => trustProxy?.check(ip));
+    expect([...trusted, trustProxy?.check('::1', 'ipv6')]).toEqual([true, true, false, true]);
   });
 
   for (const [name, value] of [
@@ -51,6 +85,19 @@ describe('settings (contract 2)', () => {
     ['PRESENCE_GRACE', 'Infinity'],
     ['COMPRESSION', 'true'],
     ['LOG_LEVEL', 'loud'],
+    ['AUTH', 'closed'],
+    ['AUTH_SECRET', 'secret-but-short'],
+    ['AUTH_JWKS_URL', 'login.example.com'],
+    ['API_KEY', 'secret with spaces'],
+    ['TRUST_PROXY', '10.0.0.0/33'],
+    ['TRUST_PROXY', 'nginx'],
+    ['ALLOWED_ORIGINS', 'example.com'],
+    ['ALLOWED_ORIGINS', 'https://example.com/'],
+    ['ALLOWED_ORIGINS', 'https://example.com,*'],
+    ['MESSAGE_RATE', '-1'],
+    ['MESSAGE_BURST', '0'],
+    ['REQUEST_RATE', 'none'],
+    ['MAX_CONNECTIONS_PER_IP', '1.5'],
     ['DATABASE_URL', 'localhost'],
     ['DATABASE_URL', 'postgres://ana:secret@localhost:port/chat'],
   ] as const) {
@@ -61,13 +108,41 @@ describe('settings (contract 2)', () => {
     });
   }
 
+  test('that need others say so', () => {
+    expect(() => readSettings({ DATABASE_URL: 'postgres://ana@db/chat' })).toThrow(
+      /AUTH_SECRET must be set when DATABASE_URL is/,
+    );
+    expect(() => readSettings({ AUTH_JWKS_URL: 'https://login.example.com/keys' })).toThrow(
+      /AUTH_ISSUER and AUTH_AUDIENCE must be set too/,
+    );
+    expect(() => readSettings({ AUTH_AUDIENCE: 'chat', PORT: 'x' })).toThrow(
+      /PORT must be .*AUTH_JWKS_URL and AUTH_ISSUER must be set too/,
+    );
+  });
+
+  test('of the database alone are enough to migrate it', () => {
+    expect(readDatabaseSettings({ DATABASE_URL: 'postgres://ana@db/chat', PORT: 'x' })).toEqual({
+      databaseUrl: 'postgres://ana@db/chat',
+      dataDir: './data',
+    });
+  });
+
   test('are all in .env.example, with their defaults', () => {
     const example = readFileSync(new URL('../../.env.example', import.meta.url), 'utf8');
     const set = Object.fromEntries(
       [...example.matchAll(/^([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name, value]),
     );
     expect(readSettings(set)).toEqual(readSettings({}));
-    expect(Object.keys(set)).toHaveLength(7);
-    expect(example).toContain('# DATABASE_URL=');
+    expect(Object.keys(set)).toHaveLength(13);
+    const unset = [...example.matchAll(/^# ([A-Z_]+)=/gm)].map(([, name]) => name);
+    expect(unset).toEqual([
+      'DATABASE_URL',
+      'AUTH_SECRET',
+      'AUTH_JWKS_URL',
+      'AUTH_ISSUER',
+      'AUTH_AUDIENCE',
+      'API_KEY',
+      'TRUST_PROXY',
+    ]);
   });
 });

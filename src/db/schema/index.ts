@@ -1,3 +1,3 @@
 export { messages } from './messages.ts';
-export { rooms } from './rooms.ts';
+export { deletedRooms, roomPeople, rooms } from './rooms.ts';
 export { users } from './users.ts';

@@ -1,4 +1,13 @@
-import { bigint, integer, pgTable, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import {
+  bigint,
+  boolean,
+  integer,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uuid,
+} from 'drizzle-orm/pg-core';
 
 export const rooms = pgTable('rooms', {
   id: integer().primaryKey().generatedAlwaysAsIdentity(),
@@ -8,4 +17,26 @@ export const rooms = pgTable('rooms', {
   /** Names this history; drawn anew when writes may have been lost. */
   epoch: uuid().notNull().defaultRandom(),
   createdAt: timestamp('created_at', { withTimezone: true, precision: 3 }).notNull().defaultNow(),
+  topic: text(),
+  isPrivate: boolean('is_private').notNull().default(false),
+  /** Null when nobody owns it: the first join made it. */
+  ownerId: integer('owner_id'),
+  /** Someone is or was banned or muted here; until then nobody needs to be looked up. */
+  isModerated: boolean('is_moderated').notNull().default(false),
 });
+
+/** How users stand in a room; who has no row here is nobody in particular there. */
+export const roomPeople = pgTable(
+  'room_people',
+  {
+    roomId: integer('room_id').notNull(),
+    userId: integer('user_id').notNull(),
+    isMember: boolean('is_member').notNull().default(false),
+    isBanned: boolean('is_banned').notNull().default(false),
+    isMuted: boolean('is_muted').notNull().default(false),
+  },
+  (table) => [primaryKey({ columns: [table.roomId, table.userId] })],
+);
+
+/** Rooms that are gone, whose messages are still being deleted, a few at a time. */
+export const deletedRooms = pgTable('deleted_rooms', { roomId: integer('room_id').primaryKey() });

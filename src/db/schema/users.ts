@@ -8,4 +8,13 @@ export const users = pgTable('users', {
   username: text().notNull(),
   lastSeen: timestamp('last_seen', { withTimezone: true, precision: 3 }),
   createdAt: timestamp('created_at', { withTimezone: true, precision: 3 }).notNull().defaultNow(),
+  /** Since when it is an account: it has a password, or a valid token named it. Null for a guest. */
+  claimedAt: timestamp('claimed_at', { withTimezone: true, precision: 3 }),
+  /** argon2id, in PHC's string format. */
+  passwordHash: text('password_hash'),
+  /** Tokens issued until then are over. */
+  tokensEndedAt: timestamp('tokens_ended_at', { withTimezone: true, precision: 3 }),
+  bannedAt: timestamp('banned_at', { withTimezone: true, precision: 3 }),
+  /** Rises with each change of the four above, so that the newer of two copies can be told. */
+  version: integer().notNull().default(0),
 });

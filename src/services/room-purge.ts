@@ -1,0 +1,58 @@
+import { eq, sql } from 'drizzle-orm';
+import { rootMessage } from '../db/failures.ts';
+import type { Database } from '../db/index.ts';
+import { deletedRooms, messages } from '../db/schema/index.ts';
+import type { Logger } from '../log.ts';
+
+/** How many messages are deleted by one statement, so that none holds up the others for long. */
+const AT_ONCE = 5000;
+
+/** Deletes the messages of deleted rooms, in the background; what a stop leaves is for the next start. */
+export class RoomPurge {
+  #running: Promise<void> | undefined;
+  #again = false;
+  #closed = false;
+
+  constructor(
+    private readonly db: Database,
+    private readonly log: Logger,
+  ) {}
+
+  start(): void {
+    this.#again = true;
+    this.#running ??= this.#run()
+      .catch((error) => this.log.error({ reason: rootMessage(error) }, 'purging a room failed'))
+      .finally(() => {
+        this.#running = undefined;
+      });
+  }
+
+  /** Returns when nothing is under way any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (this.#again) {
+      this.#again = false;
+      for (const { roomId } of await this.db.select().from(deletedRooms)) {
+        if (!(await this.#emptied(roomId))) return;
+        await this.db.delete(deletedRooms).where(eq(deletedRooms.roomId, roomId));
+      }
+    }
+  }
+
+  async #emptied(roomId: number): Promise<boolean> {
+    while (!this.#closed) {
+      const { id } = messages;
+      const some = this.db.select({ id }).from(messages).where(eq(messages.roomId, roomId));
+      const deleted = await this.db
+        .delete(messages)
+        .where(sql`${id} in ${some.limit(AT_ONCE)}`)
+        .returning({ id });
+      if (deleted.length < AT_ONCE) return true;
+    }
+    return false;
+  }
+}

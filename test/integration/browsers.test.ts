@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'bun:test';
+import { rawSocket } from '../support/raw-socket.ts';
+import { fresh, startServer } from '../support/server.ts';
+
+const ours = 'https://app.example.com';
+const theirs = 'https://evil.example';
+const open = await startServer();
+const closed = await startServer({ allowedOrigins: [ours, 'http://localhost:5173'] });
+
+describe('pages of other origins (contract 2)', () => {
+  test('may call the API where they are allowed, errors included', async () => {
+    for (const [server, origin, allowed] of [
+      [open, theirs, '*'],
+      [closed, ours, ours],
+      [closed, 'http://localhost:5173', 'http://localhost:5173'],
+      [closed, theirs, null],
+      [closed, 'null', null],
+      [closed, `${ours}.evil.example`, null],
+      [closed, 'http://app.example.com', null],
+    ] as const) {
+      for (const path of [
+        '/rooms',
+        '/messages?room=no-such-room',
+        '/events?token=bad',
+        '/nowhere',
+      ]) {
+        const response = await server.fetch(path, { headers: { origin } });
+        const got = response.headers.get('access-control-allow-origin');
+        expect({ origin, path, got }).toEqual({ origin, path, got: allowed });
+        expect(response.headers.get('access-control-allow-credentials')).toBeNull();
+        await response.body?.cancel();
+      }
+    }
+  });
+
+  test('are told by a preflight what they may send', async () => {
+    const response = await closed.fetch('/users/ana/ban', {
+      method: 'OPTIONS',
+      headers: {
+        origin: ours,
+        'access-control-request-method': 'PUT',
+        'access-control-request-headers': 'authorization',
+      },
+    });
+    expect(response.status).toBe(204);
+    expect(response.headers.get('access-control-allow-origin')).toBe(ours);
+    expect(response.headers.get('access-control-allow-methods')).toContain('PUT');
+    expect(response.headers.get('access-control-allow-headers')).toContain('authorization');
+  });
+
+  test('get a WebSocket only where they are allowed; programs, which name no origin, always', async () => {
+    const status = async (server: typeof open, headers: string[]) =>
+      (await (await rawSocket(server.url, headers)).handshake).slice(9, 12);
+    expect(await status(open, [`Origin: ${theirs}`])).toBe('101');
+    expect(await status(closed, [`Origin: ${ours}`])).toBe('101');
+    expect(await status(closed, [`Origin: ${ours.toUpperCase()}`])).toBe('101');
+    expect(await status(closed, [])).toBe('101');
+    expect(await status(closed, [`Origin: ${closed.url}`])).toBe('101');
+    for (const origin of [theirs, 'null', '', `${ours}.evil.example`, `${closed.url}0`]) {
+      expect({ origin, got: await status(closed, [`Origin: ${origin}`]) }).toEqual({
+        origin,
+        got: '403',
+      });
+    }
+  });
+});
+
+describe('every reply (OWASP, HTTP headers)', () => {
+  test('tells browsers to run nothing that is not ours, and to guess no types', async () => {
+    const room = fresh('room');
+    const paths = [
+      '/',
+      '/test',
+      '/swagger',
+      '/public/ws-tester.js',
+      '/rooms',
+      '/ws-info',
+      '/nowhere',
+    ];
+    for (const path of [...paths, `/messages?room=${room}`, '/events', '/swagger/json']) {
+      const response = await open.fetch(path, { redirect: 'manual' });
+      await response.body?.cancel();
+      const { headers } = response;
+      const policy = Object.fromEntries(
+        (headers.get('content-security-policy') ?? '').split('; ').map((rule) => {
+          const [name = '', ...sources] = rule.split(' ');
+          return [name, sources.join(' ')];
+        }),
+      );
+      expect({ path, ...policy }).toMatchObject({
+        path,
+        'default-src': "'none'",
+        'script-src': "'self'",
+        'style-src': "'self'",
+        'frame-ancestors': "'none'",
+        'base-uri': "'none'",
+      });
+      expect({ path, sniff: headers.get('x-content-type-options') }).toEqual({
+        path,
+        sniff: 'nosniff',
+      });
+      expect(headers.get('x-frame-options')).toBe('DENY');
+      expect(headers.get('referrer-policy')).toBe('no-referrer');
+    }
+  });
+
+  test('that holds a token is kept by nobody on the way', async () => {
+    const username = fresh('u');
+    await open.register(username);
+    const session = { username, password: 'correct horse battery' };
+    const response = await open.post('/sessions', session);
+    expect(response.headers.get('cache-control')).toBe('no-store');
+    expect((await open.fetch('/test')).headers.get('cache-control')).toBe('no-cache');
+  });
+});

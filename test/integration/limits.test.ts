@@ -1,0 +1,374 @@
+import { describe, expect, test } from 'bun:test';
+import { createConnection } from 'node:net';
+import { deflateRawSync } from 'node:zlib';
+import { readSettings } from '../../src/config.ts';
+import type { Client } from '../support/client.ts';
+import { API_KEY } from '../support/people.ts';
+import { rawSocket } from '../support/raw-socket.ts';
+import { fresh, startServer } from '../support/server.ts';
+import { mint, SECRET } from '../support/tokens.ts';
+
+const { trustProxy } = readSettings({ TRUST_PROXY: '127.0.0.1,::1' });
+const trusting = trustProxy ? { trustProxy } : {};
+/** So slow that a test sees no new permit, where it does not wait for one. */
+const slow = 0.001;
+
+/** What came of each of these frames, in their order: 'ok', or the code of the error. */
+async function outcomes(client: Client, frames: object[]): Promise<string[]> {
+  const named = frames.map((frame) => ({ id: crypto.randomUUID() as string, ...frame }));
+  for (const frame of named) client.send(frame);
+  const replies = new Map<string, string>();
+  while (replies.size < frames.length) {
+    const frame = await client.next();
+    if ('id' in frame && typeof frame.id === 'string') {
+      replies.set(frame.id, frame.type === 'error' ? frame.code : 'ok');
+    }
+  }
+  return named.map(({ id }) => replies.get(id) as string);
+}
+
+const times = <T>(count: number, make: (n: number) => T) =>
+  Array.from({ length: count }, (_, n) => make(n));
+const saying = (count: number) => times(count, (n) => ({ type: 'message', content: `${n}` }));
+
+describe('the limit of messages (contract 2)', async () => {
+  const limits = { messageRate: slow, messageBurst: 5 };
+  const server = await startServer({ ...limits, authSecret: SECRET, apiKey: API_KEY, ...trusting });
+
+  test('is one for an account over all its connections, both doors and every room', async () => {
+    const username = fresh('u');
+    const token = await mint({ sub: username });
+    const room = fresh('room');
+    const clients = [await server.connect(token), await server.connect(token)] as const;
+    for (const client of clients) {
+      client.send({ type: 'join', username, room, protocol: 1 });
+      await client.untilType('joined');
+    }
+    expect(await outcomes(clients[0], saying(3))).toEqual(['ok', 'ok', 'ok']);
+    const rest = await server.request('POST', '/messages', token, { username, content: 'x', room });
+    expect(rest.status).toBe(201);
+    expect(await outcomes(clients[1], saying(3))).toEqual(['ok', 'rate_limited', 'rate_limited']);
+    const refused = await server.request('POST', '/messages', token, {
+      username,
+      content: 'x',
+      room,
+    });
+    expect(refused.status).toBe(429);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(900);
+    expect(await refused.json()).toMatchObject({
+      code: 'rate_limited',
+      retryAfter: expect.any(Number),
+    });
+    clients[0].send({ type: 'message', content: 'x' });
+    const error = await clients[0].untilType('error');
+    expect(error).toMatchObject({ code: 'rate_limited', retryAfter: expect.any(Number) });
+  });
+
+  test('is one for a guest and an address', async () => {
+    const username = fresh('guest');
+    const room = fresh('room');
+    const from = async (address: string) => {
+      const { handshake, send, socket } = await rawSocket(server.url, [
+        `X-Forwarded-For: ${address}`,
+      ]);
+      await handshake;
+      return { send, socket };
+    };
+    await server.join(username, room);
+    const post = (address: string) =>
+      server.fetch('/messages', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-forwarded-for': address },
+        body: JSON.stringify({ username, content: 'x', room }),
+      });
+    const statuses = async (address: string, count: number) => {
+      const found: number[] = [];
+      for (let n = 0; n < count; n++) found.push((await post(address)).status);
+      return found;
+    };
+    expect(await statuses('203.0.113.1', 6)).toEqual([201, 201, 201, 201, 201, 429]);
+    expect(await statuses('203.0.113.2', 1)).toEqual([201]);
+    expect(await statuses('2001:db8:1:2::1', 5)).toEqual([201, 201, 201, 201, 201]);
+    // Whoever has one address of a network of IPv6 has them all.
+    expect(await statuses('2001:db8:1:2:ffff::9', 1)).toEqual([429]);
+    expect(await statuses('2001:db8:1:3::1', 1)).toEqual([201]);
+    const { socket } = await from('203.0.113.2');
+    socket.end();
+  });
+
+  test('lets what was said before be said again, and nothing else', async () => {
+    const username = fresh('guest');
+    const room = fresh('room');
+    const client = await server.join(username, room);
+    const said = times(5, (n) => ({ type: 'message', content: `${n}`, id: `${n}` }));
+    expect(await outcomes(client, said)).toEqual(times(5, () => 'ok'));
+    expect(await outcomes(client, said)).toEqual(times(5, () => 'ok'));
+    expect(await outcomes(client, saying(1))).toEqual(['rate_limited']);
+    client.send({ type: 'message', content: 'other', id: '0' });
+    expect(await client.untilType('error')).toMatchObject({ code: 'conflict' });
+    const post = { username, content: '0', room, id: '0' };
+    expect((await server.post('/messages', post)).status).toBe(200);
+  });
+
+  test('is not for back ends', async () => {
+    const room = fresh('room');
+    const client = await server.connect(API_KEY);
+    client.send({ type: 'join', username: fresh('bot'), room, protocol: 1 });
+    await client.untilType('joined');
+    expect(await outcomes(client, saying(20))).toEqual(times(20, () => 'ok'));
+    const pings = times(20, () => ({ type: 'ping' }));
+    expect(await outcomes(client, pings)).toEqual(times(20, () => 'ok'));
+  });
+
+  test('has one of its size beside it for all other frames of a connection', async () => {
+    const client = await server.connect();
+    client.send({ type: 'join', username: fresh('guest'), room: fresh('room'), protocol: 1 });
+    await client.untilType('joined');
+    const pings = times(6, () => ({ type: 'ping' }));
+    expect(await outcomes(client, pings)).toEqual([
+      ...times(4, () => 'ok'),
+      'rate_limited',
+      'rate_limited',
+    ]);
+    expect(await outcomes(client, saying(1))).toEqual(['ok']);
+  });
+
+  test('is filled again in time', async () => {
+    const quick = await startServer({ messageRate: 4, messageBurst: 2 });
+    const client = await quick.join(fresh('guest'), fresh('room'));
+    expect(await outcomes(client, saying(3))).toEqual(['ok', 'ok', 'rate_limited']);
+    const error = client.received.find(({ type }) => type === 'error');
+    const retryAfter = (error?.type === 'error' && error.retryAfter) || 0;
+    expect(retryAfter).toBeWithin(0.01, 0.31);
+    await Bun.sleep(retryAfter * 1000);
+    client.send({ type: 'message', content: 'now', id: 'now' });
+    await client.untilType('ack');
+  });
+
+  test('holds for what is refused too, so that nonsense is not free', async () => {
+    const client = await server.connect();
+    const outside = times(8, () => ({ type: 'message', content: 'x', room: 'not-joined' }));
+    expect(await outcomes(client, outside)).toEqual([
+      ...times(5, () => 'not_joined'),
+      ...times(3, () => 'rate_limited'),
+    ]);
+    for (let n = 0; n < 150; n++) client.send({ type: 'message', content: 'x'.repeat(4001) });
+    expect((await client.closed).code).toBe(4429);
+  });
+
+  test('is given up on: who goes on all the same is closed with 4429', async () => {
+    const room = fresh('room');
+    const witness = await server.join(fresh('witness'), room);
+    const client = await server.join(fresh('guest'), room);
+    for (let n = 0; n < 200; n++) client.send({ type: 'message', content: `${n}` });
+    expect((await client.closed).code).toBe(4429);
+    const errors = client.received.filter(({ type }) => type === 'error');
+    expect(errors).toHaveLength(100);
+    await witness.until((frame) => frame.type === 'system' && /left the chat/.test(frame.content));
+    expect(witness.received.filter(({ type }) => type === 'message')).toHaveLength(5);
+  });
+});
+
+describe('what one connection may do (contract 6)', () => {
+  test('twenty invalid frames in a minute close it with 4400', async () => {
+    const server = await startServer();
+    const client = await server.join('ana', fresh('room'));
+    for (let n = 0; n < 19; n++) client.send(n % 2 ? 'nonsense' : { type: 'nonsense' });
+    for (let n = 0; n < 19; n++) await client.untilType('error');
+    client.send({ type: 'message', content: 'still here', id: 'm' });
+    await client.untilType('ack');
+    client.send('one more');
+    expect(await client.untilType('error')).toMatchObject({ code: 'invalid_frame' });
+    expect((await client.closed).code).toBe(4400);
+  });
+
+  test('a thousand rooms are enough', async () => {
+    const server = await startServer();
+    const username = fresh('u');
+    const prefix = fresh('room');
+    const client = await server.connect();
+    for (let n = 0; n < 1001; n++) {
+      client.send({ type: 'join', username, room: `${prefix}-${n}`, protocol: 1, id: `${n}` });
+    }
+    expect(await client.untilType('error')).toMatchObject({ code: 'overloaded', id: '1000' });
+    client.send({ type: 'leave', room: `${prefix}-0` });
+    client.send({ type: 'join', username, room: `${prefix}-1`, protocol: 1, id: 'again' });
+    client.send({ type: 'join', username, room: `${prefix}-1000`, protocol: 1, id: 'last' });
+    await client.until((frame) => frame.type === 'joined' && frame.id === 'last');
+    await client.close();
+  });
+});
+
+describe('limits of an address (contract 2)', () => {
+  test('requests are counted, each address for itself, but no probe and no preflight', async () => {
+    const server = await startServer({ requestRate: 0.5, ...trusting });
+    const ask = (path: string, address: string, method = 'GET') =>
+      server.fetch(path, { method, headers: { 'x-forwarded-for': address } });
+    const flood = await Promise.all(times(60, () => ask('/rooms', '203.0.113.1')));
+    const statuses = flood.map(({ status }) => status);
+    const taken = statuses.filter((status) => status === 200).length;
+    expect(taken).toBeWithin(1, 30);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(60 - taken);
+    const refused = flood.find(({ status }) => status === 429);
+    expect(refused?.headers.get('retry-after')).toMatch(/^[12]$/);
+    expect(refused?.headers.get('content-type')).toBe('application/problem+json');
+    expect(await refused?.json()).toMatchObject({ code: 'rate_limited' });
+    for (const path of ['/health', '/ready']) {
+      expect((await ask(path, '203.0.113.1')).status).toBe(200);
+    }
+    const preflight = await server.fetch('/rooms', {
+      method: 'OPTIONS',
+      headers: {
+        origin: 'https://example.com',
+        'access-control-request-method': 'GET',
+        'x-forwarded-for': '203.0.113.1',
+      },
+    });
+    expect(preflight.status).toBe(204);
+    expect((await ask('/rooms', '203.0.113.2')).status).toBe(200);
+  });
+
+  test('open connections are counted, WebSockets and streams together, and free again when closed', async () => {
+    const server = await startServer({ maxConnectionsPerIp: 3, ...trusting });
+    const clients = [await server.connect(), await server.connect()];
+    const abort = new AbortController();
+    const stream = await server.fetch('/events', { signal: abort.signal });
+    expect(stream.status).toBe(200);
+    const refused = await server.fetch('/events');
+    expect(refused.status).toBe(429);
+    const { handshake } = await rawSocket(server.url);
+    expect(await handshake).toStartWith('HTTP/1.1 429');
+    const elsewhere = await rawSocket(server.url, ['X-Forwarded-For: 203.0.113.9']);
+    expect(await elsewhere.handshake).toStartWith('HTTP/1.1 101');
+    expect((await server.fetch('/rooms')).status).toBe(200);
+
+    await clients[0]?.close();
+    const next = await server.connect();
+    await next.close();
+    const another = await server.connect();
+    abort.abort();
+    // The stream's end is noticed in its time.
+    for (let status = 0; status !== 200; ) {
+      const reply = await server.fetch('/events');
+      status = reply.status;
+      await reply.body?.cancel();
+    }
+    await another.close();
+  });
+
+  test('failed handshakes, refused streams and missing rooms leave no connection behind', async () => {
+    const server = await startServer({ maxConnectionsPerIp: 2 });
+    for (let n = 0; n < 10; n++) {
+      expect((await server.fetch('/ws')).status).toBe(400);
+      expect((await server.fetch('/events?room=no-such-room')).status).toBe(404);
+      expect((await server.fetch('/events?token=bad')).status).toBe(401);
+      expect((await server.fetch('/events?since=x')).status).toBe(400);
+    }
+    const clients = [await server.connect(), await server.connect()];
+    for (const client of clients) await client.close();
+  });
+
+  test('wrong passwords are few for one name, and others may still sign in', async () => {
+    const server = await startServer({ requestRate: 1000, ...trusting });
+    const [victim, other] = [fresh('victim'), fresh('other')];
+    for (const name of [victim, other]) await server.register(name);
+    const signIn = (username: string, password: string, address = '203.0.113.1') =>
+      server.fetch('/sessions', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', 'x-forwarded-for': address },
+        body: JSON.stringify({ username, password }),
+      });
+    // Those who guess all at once guess no more than those who wait for each answer.
+    const guesses = await Promise.all(times(30, (n) => signIn(victim, `guess number ${n}`)));
+    const statuses = guesses.map(({ status }) => status).toSorted();
+    expect(statuses).toEqual([...times(10, () => 401), ...times(20, () => 429)]);
+    const right = 'correct horse battery';
+    const late = await signIn(victim.toUpperCase(), right);
+    expect(late.status).toBe(429);
+    expect(Number(late.headers.get('retry-after'))).toBeWithin(1, 11);
+    expect((await signIn(other, right)).status).toBe(201);
+    expect((await signIn(victim, right, '203.0.113.2')).status).toBe(201);
+  });
+
+  test('new rooms come slowly in the end, and old ones are as open as ever', async () => {
+    const server = await startServer({ messageRate: 100_000, messageBurst: 100_000, ...trusting });
+    const username = fresh('u');
+    const prefix = fresh('room');
+    const client = await server.connect();
+    const join = (room: string) =>
+      client.send({ type: 'join', username, room, protocol: 1, id: room });
+    join('general');
+    for (let n = 0; n < 1001; n++) {
+      join(`${prefix}-${n}`);
+      client.send({ type: 'leave', room: `${prefix}-${n}` });
+    }
+    const refused = await client.untilType('error');
+    expect(refused).toMatchObject({ code: 'rate_limited', id: `${prefix}-1000` });
+    expect(refused.retryAfter).toBeWithin(0.1, 11);
+    join(`${prefix}-0`);
+    await client.until((frame) => frame.type === 'joined' && frame.id === `${prefix}-0`);
+    const other = await server.connect();
+    other.send({ type: 'join', username, room: `${prefix}-x`, id: 'x' });
+    expect(await other.untilType('error')).toMatchObject({ code: 'rate_limited' });
+    for (const each of [client, other]) await each.close();
+  });
+
+  test('what a stranger forges as its address counts for nothing', async () => {
+    const server = await startServer({ requestRate: 0.5 });
+    const replies = await Promise.all(
+      times(60, (n) =>
+        server.fetch('/rooms', { headers: { 'x-forwarded-for': `203.0.113.${n}` } }),
+      ),
+    );
+    expect(replies.some(({ status }) => status === 429)).toBe(true);
+  });
+});
+
+test('data has a size, over both doors', async () => {
+  const server = await startServer();
+  const username = fresh('u');
+  const room = fresh('room');
+  const client = await server.connect();
+  client.send({ type: 'join', username, room, protocol: 1 });
+  await client.untilType('joined');
+  for (const [length, code] of [
+    [32_000, undefined],
+    [33_000, 'too_long'],
+  ] as const) {
+    const message = { content: 'x', data: { text: 'x'.repeat(length) } };
+    client.send({ type: 'message', ...message, id: `${length}` });
+    const reply = await client.until((frame) => 'id' in frame && frame.id === `${length}`);
+    expect('code' in reply ? reply.code : undefined).toBe(code);
+    const response = await server.post('/messages', { username, room, ...message });
+    expect(response.status).toBe(code ? 413 : 201);
+  }
+});
+
+test('what unfolds to more than a frame may hold is not unfolded', async () => {
+  const server = await startServer({ compression: true });
+  const witness = await server.join('witness', fresh('room'));
+  const bomb = deflateRawSync(Buffer.alloc(60 * 1024 * 1024, ' '));
+  const before = process.memoryUsage().rss;
+  for (let n = 0; n < 5; n++) {
+    const { socket, handshake, closeCode } = await rawSocket(server.url, [
+      'Sec-WebSocket-Extensions: permessage-deflate',
+    ]);
+    expect(await handshake).toContain('permessage-deflate');
+    const header = Buffer.from([0xc1, 0xfe, bomb.length >> 8, bomb.length & 255, 0, 0, 0, 0]);
+    socket.write(Buffer.concat([header, bomb]));
+    expect([1009, 1006, 1002, undefined]).toContain(await closeCode);
+  }
+  expect(process.memoryUsage().rss - before).toBeLessThan(50 * 1024 * 1024);
+  await witness.settle();
+});
+
+test('a client that never finishes its handshake holds up nobody', async () => {
+  const server = await startServer();
+  const { hostname, port } = new URL(server.url);
+  const half = createConnection(Number(port), hostname, () =>
+    half.write('GET /ws HTTP/1.1\r\nHos'),
+  );
+  const client = await server.join('ana', fresh('room'));
+  await client.settle();
+  half.destroy();
+});

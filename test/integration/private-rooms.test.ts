@@ -1,0 +1,134 @@
+import { describe, expect, test } from 'bun:test';
+import { clientFrames } from '../../src/types/websocket.ts';
+import { API_KEY } from '../support/people.ts';
+import { fresh, startServer } from '../support/server.ts';
+import { mint, SECRET } from '../support/tokens.ts';
+
+/**
+ * An outsider asks the same of a private room, with people and messages in it, and of one that is not
+ * there, and gets the same answers, but for the name.
+ */
+const server = await startServer({ authSecret: SECRET, apiKey: API_KEY });
+const { request } = server;
+
+const [owner, member, stranger] = [fresh('owner'), fresh('member'), fresh('stranger')];
+const [there, missing] = [fresh('room'), fresh('room')];
+/** What is written there, and stands nowhere else. */
+const hidden = fresh('hidden');
+const ownerToken = await mint({ sub: owner });
+const memberToken = await mint({ sub: member });
+const strangerToken = await mint({ sub: stranger });
+for (const token of [memberToken, strangerToken]) await request('GET', '/rooms', token);
+await request('POST', '/rooms', ownerToken, { name: there, private: true, topic: hidden });
+await request('PUT', `/rooms/${there}/members/${member}`, ownerToken);
+await request('PUT', `/rooms/${there}/bans/${fresh('x')}`, ownerToken);
+const inside = await server.connect(memberToken);
+inside.send({ type: 'join', username: member, room: there });
+inside.send({ type: 'message', content: hidden, id: 'm' });
+await inside.untilType('ack');
+
+const outsiders = { guest: undefined, account: strangerToken };
+const guest = fresh('guest');
+await request('POST', '/users', undefined, { username: guest });
+
+/** The routes that name a room in their path; a new one is asked without being listed. */
+const inPath = server.routes.filter(({ path }) => path.includes(':room'));
+/** And the others, any of which might take it in its query. */
+const byQuery = server.routes.filter(
+  ({ method, path }) => method === 'GET' && !path.includes(':') && !path.startsWith('/public'),
+);
+const bodies: Record<string, object> = {
+  'PATCH /rooms/:room': { topic: 'x' },
+  'POST /rooms/:room/events': { name: 'x' },
+};
+
+/** Everything that an outsider may see of an answer. */
+async function answer(room: string, asked: Promise<Response>) {
+  const response = await asked;
+  response.headers.delete('date');
+  const seen = { headers: [...response.headers], status: response.status };
+  return JSON.parse(
+    JSON.stringify({ ...seen, body: await response.text() }).replaceAll(room, 'ROOM'),
+  );
+}
+
+describe('a private room is not there for others (contract 5)', () => {
+  for (const [who, token] of Object.entries(outsiders)) {
+    const username = token ? stranger : guest;
+    const asks: [what: string, ask: (room: string) => Promise<Response>][] = [
+      ...inPath.map(({ method, path }): [string, (room: string) => Promise<Response>] => [
+        `${method} ${path}`,
+        (room) =>
+          request(
+            method,
+            path.replace(':room', room).replace(':username', member),
+            token,
+            bodies[`${method} ${path}`],
+          ),
+      ]),
+      ...byQuery.map(({ path }): [string, (room: string) => Promise<Response>] => [
+        `GET ${path}?room=`,
+        (room) => request('GET', `${path}?room=${room}`, token),
+      ]),
+      ['reading on', (room) => request('GET', `/events?room=${room}&since=0`, token)],
+      ['paging', (room) => request('GET', `/messages?room=${room}&after=0&limit=1`, token)],
+      ['speaking', (room) => request('POST', '/messages', token, { username, content: 'x', room })],
+    ];
+    for (const [what, ask] of asks) {
+      test(`${what}, asked by ${who}`, async () => {
+        const answers = [await answer(there, ask(there)), await answer(missing, ask(missing))];
+        expect(answers[0]).toEqual(answers[1]);
+        expect(JSON.stringify(answers).includes(hidden)).toBe(false);
+      });
+    }
+
+    test(`every frame but a join, sent by ${who}`, async () => {
+      const client = await server.connect(token);
+      client.send({ type: 'join', username, protocol: 1, room: fresh('own') });
+      await client.untilType('joined');
+      const fields = { content: 'x', name: 'x', username, token: token ?? 'x' };
+      for (const [type, { properties }] of Object.entries(clientFrames)) {
+        if (type === 'join') continue;
+        const known = Object.entries(fields).filter(([field]) => field in properties);
+        const answers: unknown[] = [];
+        for (const room of [there, missing]) {
+          const named = 'room' in properties ? { room } : {};
+          client.send({ type, ...Object.fromEntries(known), ...named, id: 'f' });
+          const { timestamp: _, ...reply } = { timestamp: '', ...(await client.next()) };
+          answers.push(JSON.parse(JSON.stringify(reply).replaceAll(room, 'ROOM')));
+        }
+        expect({ type, answer: answers[0] }).toEqual({ type, answer: answers[1] });
+      }
+    });
+  }
+
+  test('what lists rooms and people does not change with it', async () => {
+    const lists = async () => {
+      const seen: unknown[] = [];
+      for (const token of Object.values(outsiders)) {
+        for (const path of ['/rooms?after=zz', '/users/active?room=zzz', '/messages']) {
+          seen.push(await (await request('GET', path, token)).json());
+        }
+      }
+      return seen;
+    };
+    const before = await lists();
+    const another = fresh('zzz');
+    await request('POST', '/rooms', ownerToken, { name: another, private: true });
+    inside.send({ type: 'join', username: member, room: another });
+    await inside.settle();
+    expect(await lists()).toEqual(before);
+  });
+
+  test('its name is taken, which whoever would make a room of that name has to be told', async () => {
+    const client = await server.connect();
+    client.send({ type: 'join', username: guest, room: there });
+    expect(await client.expect('error')).toMatchObject({
+      code: 'not_found',
+      content: `There is no room "${there}"`,
+    });
+    const made = await request('POST', '/rooms', strangerToken, { name: there });
+    expect(made.status).toBe(409);
+    expect(await made.text()).not.toContain(hidden);
+  });
+});

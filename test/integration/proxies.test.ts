@@ -1,0 +1,46 @@
+import { expect, test } from 'bun:test';
+import pino from 'pino';
+import { readSettings } from '../../src/config.ts';
+import { startServer } from '../support/server.ts';
+
+const lines: { msg: string; address?: string }[] = [];
+const log = pino({ level: 'warn' }, { write: (line) => lines.push(JSON.parse(line)) });
+const behind = (TRUST_PROXY: string) => {
+  const { trustProxy } = readSettings({ TRUST_PROXY });
+  return startServer({ host: '127.0.0.1', ...(trustProxy && { trustProxy }) }, { log });
+};
+const trusting = await behind('127.0.0.1, 10.0.0.0/8, fd00::/8');
+const wary = await behind('10.0.0.0/8');
+const plain = await behind('');
+
+test('behind a trusted proxy with TLS the WebSocket is wss, and nobody else can say so', async () => {
+  const schemeSaid = async (server: typeof plain, proto: string) => {
+    const response = await server.fetch('/ws-info', { headers: { 'x-forwarded-proto': proto } });
+    return (await response.json()).websocketUrl.split(':')[0];
+  };
+  expect(await schemeSaid(trusting, 'https')).toBe('wss');
+  expect(await schemeSaid(trusting, 'HTTPS, http')).toBe('wss');
+  expect(await schemeSaid(trusting, 'http')).toBe('ws');
+  expect(await schemeSaid(trusting, '')).toBe('ws');
+  expect(await schemeSaid(wary, 'https')).toBe('ws');
+  expect(await schemeSaid(plain, 'https')).toBe('ws');
+});
+
+test('a client’s address is the last one that no trusted proxy has', async () => {
+  const addressSeen = async (server: typeof plain, forwardedFor: string) => {
+    lines.length = 0;
+    await server.fetch('/sessions', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-forwarded-for': forwardedFor },
+      body: JSON.stringify({ username: 'nobody-here', password: 'a wrong password' }),
+    });
+    return lines.find(({ msg }) => msg === 'sign-in refused')?.address;
+  };
+  expect(await addressSeen(trusting, '203.0.113.7')).toBe('203.0.113.7');
+  expect(await addressSeen(trusting, '198.51.100.1, 203.0.113.7, 10.1.2.3')).toBe('203.0.113.7');
+  expect(await addressSeen(trusting, '2001:db8::7, fd00::1')).toBe('2001:db8::7');
+  expect(await addressSeen(trusting, '10.1.1.1, 10.2.2.2')).toBe('10.1.1.1');
+  expect(await addressSeen(trusting, '')).toBe('127.0.0.1');
+  expect(await addressSeen(wary, '203.0.113.7')).toBe('127.0.0.1');
+  expect(await addressSeen(plain, '203.0.113.7')).toBe('127.0.0.1');
+});

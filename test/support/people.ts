@@ -1,0 +1,97 @@
+import { generateKeyPair } from 'jose';
+import { fresh, type TestServer } from './server.ts';
+import { type KeyServer, mint, tampered, unsigned } from './tokens.ts';
+
+export const API_KEY = 'key-of-the-back-end';
+
+/** A public and a private room of one owner, and the names of those who come to them. */
+export interface Scene {
+  open: string;
+  closed: string;
+  owner: string;
+  ownerToken: string;
+  /** An account that has nothing to do with the rooms, and a token of hers that nobody has shown yet. */
+  ana: string;
+  again: string;
+  /** A name that nobody has a token for. */
+  guest: string;
+}
+
+/** Someone who tries: the name that this one goes by, and what is shown. */
+export interface Someone {
+  self: string;
+  token?: string;
+}
+
+export async function makeScene(server: TestServer): Promise<Scene> {
+  const [ana, guest, owner] = [fresh('ana'), fresh('guest'), fresh('owner')];
+  const [open, closed] = [fresh('open'), fresh('closed')];
+  const ownerToken = await mint({ sub: owner });
+  await Promise.all([
+    // Named by a token she is an account; a guest is made by a back end, in either mode.
+    mint({ sub: ana }).then((token) => server.request('GET', '/rooms', token)),
+    server.request('POST', '/users', API_KEY, { username: guest }),
+    server.request('POST', '/rooms', ownerToken, { name: open }),
+    server.request('POST', '/rooms', ownerToken, { name: closed, private: true }),
+  ]);
+  // Issued after all that is ended in the scene.
+  const again = await mint({ sub: ana, iat: Date.now() / 1000 + 60 });
+  return { open, closed, owner, ownerToken, ana, again, guest };
+}
+
+/** An account that is a member of both rooms, and what else the owner makes of it. */
+async function member(scene: Scene, server: TestServer, more: string[] = []): Promise<Someone> {
+  const self = fresh('member');
+  const token = await mint({ sub: self });
+  await server.request('GET', '/rooms', token);
+  for (const room of [scene.open, scene.closed]) {
+    for (const what of ['members', ...more]) {
+      await server.request('PUT', `/rooms/${room}/${what}/${self}`, scene.ownerToken);
+    }
+  }
+  return { self, token };
+}
+
+const { privateKey: unknownKey } = await generateKeyPair('ES256');
+
+/** Everyone who may try something; those whose token is not good try to be ana. */
+export function peopleOf(server: TestServer, keyServer: KeyServer) {
+  const account = async (sub: string, claims: object = {}): Promise<Someone> => ({
+    self: sub,
+    token: await mint({ sub, ...claims }),
+  });
+  const asAna =
+    (make: (sub: string) => Promise<string>) =>
+    async ({ ana }: Scene): Promise<Someone> => ({ self: ana, token: await make(ana) });
+  return {
+    guest: async ({ guest }: Scene): Promise<Someone> => ({ self: guest }),
+    account: ({ ana }: Scene) => account(ana),
+    'another account': () => account(fresh('other')),
+    admin: () => account(fresh('admin'), { role: 'admin' }),
+    'API key': async ({ ana }: Scene): Promise<Someone> => ({ self: ana, token: API_KEY }),
+    owner: async ({ owner, ownerToken }: Scene) => ({ self: owner, token: ownerToken }),
+    member: (scene: Scene) => member(scene, server),
+    muted: (scene: Scene) => member(scene, server, ['mutes']),
+    banned: (scene: Scene) => member(scene, server, ['bans']),
+    'banned from the server': async (scene: Scene) => {
+      const someone = await member(scene, server);
+      await server.request('PUT', `/users/${someone.self}/ban`, API_KEY);
+      return someone;
+    },
+    'expired token': asAna((sub) => mint({ sub, exp: Date.now() / 1000 - 1 })),
+    'tampered token': asAna(async (sub) => tampered(await mint({ sub: 'someone' }), sub)),
+    'foreign key': asAna((sub) => {
+      const { issuer: iss, audience: aud } = keyServer.foreignKeys;
+      return mint({ sub, iss, aud }, unknownKey, { alg: 'ES256', kid: 'key-1' });
+    }),
+    'wrong audience': asAna((sub) => keyServer.sign({ sub, aud: 'mail' })),
+    'alg: none': asAna(async (sub) => unsigned({ sub })),
+    'ended session': asAna(async (sub) => {
+      const token = await mint({ sub });
+      await server.request('DELETE', '/sessions', token);
+      return token;
+    }),
+  };
+}
+
+export type Who = keyof ReturnType<typeof peopleOf>;
