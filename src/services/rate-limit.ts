@@ -1,3 +1,6 @@
+/** Sums of times are off by less than this; a permit must not hang on it. */
+const ROUNDING_MS = 1e-6;
+
 /**
  * A bucket of permits for each key: `burst` of them at first, and `rate` new ones a second. Kept as the
  * time at which a bucket will be full again, so that a full one needs no place at all.
@@ -37,8 +40,9 @@ export class RateLimit {
   /** The seconds until there is a permit; 0 when there is one. None is taken. */
   wait(key: string): number {
     const now = performance.now();
-    const fullAt = Math.max(now, this.#fullAt.get(key) ?? 0) + this.#interval;
-    return Math.max(0, (fullAt - now - this.#tolerance) / 1000);
+    const untilFull = Math.max(0, (this.#fullAt.get(key) ?? 0) - now);
+    const wait = untilFull + this.#interval - this.#tolerance;
+    return wait > ROUNDING_MS ? wait / 1000 : 0;
   }
 
   /** Puts a permit back that was not needed. */

@@ -34,3 +34,10 @@ test('a rate of 0 is no limit', () => {
   expect(Array.from({ length: 100 }, () => limit.take('a')).every((wait) => wait === 0)).toBe(true);
   expect(limit.size).toBe(0);
 });
+
+test('a full bucket has a permit, at whatever time it is asked', () => {
+  for (const rate of [0.5, 0.7, 3]) {
+    const limit = new RateLimit(rate, 1);
+    for (let n = 0; n < 10_000; n++) expect(limit.take(`key ${n}`)).toBe(0);
+  }
+});
