@@ -1,3 +1,4 @@
-export { messages } from './messages.ts';
-export { deletedRooms, roomPeople, rooms } from './rooms.ts';
+export { messages, reactions } from './messages.ts';
+export { notifications } from './notifications.ts';
+export { deletedRooms, readPositions, roomPeople, rooms } from './rooms.ts';
 export { users } from './users.ts';

@@ -14,6 +14,10 @@ export const users = pgTable('users', {
   passwordHash: text('password_hash'),
   /** Tokens issued until then are over. */
   tokensEndedAt: timestamp('tokens_ended_at', { withTimezone: true, precision: 3 }),
+  /** Of the last token that it has shown; notices go to roles. */
+  role: text({ enum: ['user', 'admin'] })
+    .notNull()
+    .default('user'),
   bannedAt: timestamp('banned_at', { withTimezone: true, precision: 3 }),
   /** Rises with each change of the four above, so that the newer of two copies can be told. */
   version: integer().notNull().default(0),
