@@ -5,8 +5,8 @@ import type { EphemeralFrame } from '../types/websocket.ts';
 
 /** What every server must hear of, in the order in which it was published. */
 export type BusEvent =
-  /** Committed, in the order of the commits; within a room by rising `rev`. */
-  | { kind: 'messages'; messages: StoredMessage[] }
+  /** New or changed messages of a room, committed, by rising `rev`. */
+  | { kind: 'messages'; room: Room; messages: StoredMessage[] }
   /** These rooms may have changes that were never published: ask the database. */
   | { kind: 'doubt'; rooms: string[] }
   /** Shown now or never; `except` is the id of a user who need not see it. */

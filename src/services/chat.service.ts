@@ -8,7 +8,8 @@ import type { StoredMessage } from '../types/rest.ts';
 import type { Room, Visitor } from '../types/room.ts';
 import { checkClientId, checkContent, checkData, checkEventName } from '../types/text.ts';
 import { type Limits, tooFast } from './limits.ts';
-import { MessageWriter, type Post, type Posted } from './message-writer.ts';
+import { MessageWriter } from './message-writer.ts';
+import type { Post, Posted } from './post-writer.ts';
 
 /** What is said: the one way in for both doors, WebSocket and REST. */
 export class ChatService {
@@ -24,7 +25,11 @@ export class ChatService {
     this.#writer = new MessageWriter(
       db,
       {
-        onCommit: (messages) => bus.publish({ kind: 'messages', messages }),
+        onCommit: (changes) => {
+          for (const [room, messages] of byRoom(changes)) {
+            bus.publish({ kind: 'messages', room, messages });
+          }
+        },
         onDoubt: (rooms) => bus.publish({ kind: 'doubt', rooms }),
       },
       log,
@@ -127,4 +132,15 @@ export class ChatService {
   async close(): Promise<void> {
     await this.#writer.close();
   }
+}
+
+/** The changes of each room, in their order. */
+function byRoom(changes: [Room, StoredMessage][]): Iterable<[Room, StoredMessage[]]> {
+  const found = new Map<number, [Room, StoredMessage[]]>();
+  for (const [room, message] of changes) {
+    const known = found.get(room.id);
+    if (known) known[1].push(message);
+    else found.set(room.id, [room, [message]]);
+  }
+  return found.values();
 }

@@ -65,9 +65,13 @@ export class Hub {
 
   #hear(event: BusEvent): void {
     switch (event.kind) {
-      case 'messages':
-        for (const message of event.messages) this.#rooms.get(message.room)?.take(message);
+      case 'messages': {
+        const live = this.#rooms.get(event.room.name);
+        // Of the same name there may have been another room before.
+        if (live?.room.id !== event.room.id) return;
+        for (const message of event.messages) live.take(message);
         return;
+      }
       case 'doubt':
         for (const room of event.rooms) this.#rooms.get(room)?.readOn();
         return;
