@@ -8,8 +8,8 @@ import { MemoryBus } from '../src/bus/memory.ts';
 import { readSettings } from '../src/config.ts';
 import { openDatabase } from '../src/db/index.ts';
 import { createLogger } from '../src/log.ts';
-import { ChatService } from '../src/services/chat.service.ts';
 import { Limits } from '../src/services/limits.ts';
+import { MessageReader } from '../src/services/message-reader.ts';
 import { RoomService } from '../src/services/room.service.ts';
 import { type Result, runScript, startServer, withDatabase } from './support.ts';
 
@@ -27,12 +27,12 @@ async function readsPerSecond(databaseUrl: string): Promise<number> {
   const bus = new MemoryBus();
   const settings = readSettings({ MESSAGE_RATE: '0' });
   const limits = new Limits(settings);
-  const chat = new ChatService(db, bus, settings, limits, log);
+  const messages = new MessageReader(db);
   const room = await new RoomService(db, bus, limits, log).findOrCreate('bench');
   const start = performance.now();
   let reads = 0;
   for (; performance.now() - start < 2000; reads++) {
-    JSON.stringify(await chat.page(room, { after: 0, limit: 500 }));
+    JSON.stringify(await messages.page(room, { after: 0, limit: 500 }));
   }
   const rate = reads / ((performance.now() - start) / 1000);
   await close();

@@ -13,19 +13,28 @@ import { problems } from './plugins/problems.ts';
 import { origins } from './plugins/proxies.ts';
 import { requestLog } from './plugins/request-log.ts';
 import { eventRoutes } from './routes/events.ts';
+import { messageChangeRoutes } from './routes/message-changes.ts';
 import { messageRoutes } from './routes/messages.ts';
+import { notificationRoutes } from './routes/notifications.ts';
 import { opsRoutes } from './routes/ops.ts';
+import { ownRoomRoutes } from './routes/own-rooms.ts';
 import { pageRoutes } from './routes/pages.ts';
 import { roomPeopleRoutes } from './routes/room-people.ts';
 import { roomRoutes } from './routes/rooms.ts';
+import { searchRoutes } from './routes/search.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { userRoutes } from './routes/users.ts';
 import { AuthService } from './services/auth.service.ts';
 import { ChatService } from './services/chat.service.ts';
 import { ForeignKeySet } from './services/foreign-keys.ts';
 import { Limits } from './services/limits.ts';
+import { MessageChanges } from './services/message-changes.ts';
+import { MessageReader } from './services/message-reader.ts';
+import { NotificationService } from './services/notification.service.ts';
+import { ReadPositions } from './services/read-positions.ts';
 import { RoomService } from './services/room.service.ts';
 import { RoomPeople } from './services/room-people.ts';
+import { Search } from './services/search.ts';
 import { tokenSecret } from './services/secret.ts';
 import { Tokens } from './services/tokens.ts';
 import { UserService } from './services/user.service.ts';
@@ -33,6 +42,7 @@ import { Announcer } from './ws/announcer.ts';
 import { Gateway, type SocketData, TIMING, type Timing } from './ws/gateway.ts';
 import { Hub } from './ws/hub.ts';
 import type { Publish } from './ws/live-room.ts';
+import { Notifier } from './ws/notifier.ts';
 import { Presence } from './ws/presence.ts';
 
 export interface AppParts {
@@ -63,7 +73,11 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
   const tokens = new Tokens(tokenSecret(settings), foreign);
   const auth = new AuthService({ users, tokens, limits, log }, settings);
   const rooms = new RoomService(database.db, bus, limits, log);
-  const chat = new ChatService(database.db, bus, settings, limits, log);
+  const messages = new MessageReader(database.db);
+  const chat = new ChatService(database.db, messages, bus, settings, limits, log);
+  const changes = new MessageChanges({ chat, messages, rooms });
+  const positions = new ReadPositions(database.db, messages, bus);
+  const notifications = new NotificationService(database.db, messages, bus);
 
   let server: Server<SocketData> | undefined;
   let stopping = false;
@@ -73,7 +87,8 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
     server.publish(topic, text, settings.compression);
     gateway.published(Buffer.byteLength(text));
   };
-  const hub = new Hub({ chat, publish, log }, bus);
+  const hub = new Hub({ messages, publish, log }, bus);
+  const notifier = new Notifier({ notifications, publish, log }, bus);
   const announcer = new Announcer(publish);
   const presence = new Presence(settings.presenceGrace, {
     onEnter: (room, { username }) => announcer.joined(room, username, presence.count(room)),
@@ -83,7 +98,7 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
     },
   });
   const gateway = new Gateway(
-    { auth, chat, users, rooms, hub, presence, limits, log },
+    { auth, chat, changes, positions, users, rooms, hub, notifier, presence, limits, log },
     settings,
     timing,
   );
@@ -105,14 +120,18 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
       }
     })
     .use(pageRoutes())
-    .use(messageRoutes({ auth, origins: origin, chat, users, rooms }))
+    .use(messageRoutes({ auth, origins: origin, chat, messages, users, rooms }))
+    .use(searchRoutes({ auth, rooms, search: new Search(database.db, messages) }))
+    .use(messageChangeRoutes({ auth, origins: origin, changes }))
+    .use(notificationRoutes({ auth, notifications }))
     .use(userRoutes({ auth, users, rooms, presence }))
     .use(sessionRoutes({ auth, origins: origin }))
     .use(roomRoutes({ auth, origins: origin, chat, rooms, presence }))
+    .use(ownRoomRoutes({ auth, positions }))
     .use(
       roomPeopleRoutes({
         auth,
-        people: new RoomPeople({ db: database.db, bus, rooms, users, log }),
+        people: new RoomPeople({ db: database.db, bus, rooms, users, positions, log }),
       }),
     )
     .use(eventRoutes({ auth, hub, rooms, limits, origins: origin, quiet: timing.pingEvery / 2 }))
@@ -167,6 +186,7 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
       await stopped;
       presence.close();
       hub.close();
+      notifier.close();
       await rooms.close();
       await users.close();
     },

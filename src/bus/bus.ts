@@ -1,7 +1,15 @@
 import type { Standing } from '../types/identity.ts';
 import type { StoredMessage } from '../types/rest.ts';
 import type { Place, Room } from '../types/room.ts';
-import type { EphemeralFrame } from '../types/websocket.ts';
+import type { EphemeralFrame, PersonalFrame } from '../types/websocket.ts';
+
+/** Notifications that were stored just now: of messages, or those with ids in a range. */
+export interface Notified {
+  /** Whose they are; undefined when it may be anyone. */
+  userIds?: number[];
+  messageIds?: number[];
+  ids?: [from: number, to: number];
+}
 
 /** What every server must hear of, in the order in which it was published. */
 export type BusEvent =
@@ -11,6 +19,10 @@ export type BusEvent =
   | { kind: 'doubt'; rooms: string[] }
   /** Shown now or never; `except` is the id of a user who need not see it. */
   | { kind: 'ephemeral'; frame: EphemeralFrame; except?: number }
+  /** There are notifications to be shown to those who are here. */
+  | { kind: 'notified'; notified: Notified }
+  /** Shown now or never, to some users on all their connections. */
+  | { kind: 'personal'; userIds: number[]; frame: PersonalFrame }
   /** A user stands otherwise: has become an account, is banned, had its tokens ended. */
   | { kind: 'standing'; user: Standing }
   /** A room has changed; if it is private now, with the ids of those who may be in it. */

@@ -1,19 +1,21 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
+import { ChatError } from '../errors.ts';
 import { guard } from '../plugins/auth.ts';
 import type { Origins } from '../plugins/proxies.ts';
 import type { AuthService } from '../services/auth.service.ts';
 import type { ChatService } from '../services/chat.service.ts';
+import type { MessageReader } from '../services/message-reader.ts';
 import type { RoomService } from '../services/room.service.ts';
 import type { UserService } from '../services/user.service.ts';
 import { MessagePage, NewMessage, problemReplies, StoredMessage } from '../types/rest.ts';
-import { visitorOf } from '../types/room.ts';
 import { nextLink } from './paging.ts';
 
 export function messageRoutes(parts: {
   auth: AuthService;
   origins: Origins;
   chat: ChatService;
+  messages: MessageReader;
   users: UserService;
   rooms: RoomService;
 }) {
@@ -22,10 +24,11 @@ export function messageRoutes(parts: {
     .use(guard(parts.auth))
     .get(
       '/messages',
-      async ({ identity, query: { room: name, limit = 50, before, after }, request, set }) => {
-        const { room } = await parts.rooms.visit(visitorOf(identity), name);
+      async ({ identity, query, request, set }) => {
+        const { room: name, limit = 50, before, after } = query;
+        const { room } = await parts.rooms.visit(await parts.auth.reader(identity, query), name);
         // One more than asked for tells whether there is a next page.
-        const found = await parts.chat.page(room, {
+        const found = await parts.messages.page(room, {
           before,
           after,
           limit: limit + 1,
@@ -58,12 +61,18 @@ export function messageRoutes(parts: {
     )
     .post(
       '/messages',
-      async ({ identity, origin, body: { username, content, room, id, data }, set }) => {
-        const find = (name: string) => parts.users.standing(name);
-        const user = await parts.auth.speaker(identity, username, find);
-        const visitor = { identity, user, address: origin.address };
-        const visit = await parts.rooms.visit(visitor, room, 'speak');
-        const post = { user, room: visit.room, content, clientId: id, data };
+      async ({ identity, origin: { address }, body, set }) => {
+        const { username, content, room: name, to, id, data, replyTo } = body;
+        const visitor = await parts.auth.named(identity, username, address);
+        const { user } = visitor;
+        if (to !== undefined && name !== undefined) {
+          throw new ChatError('invalid_frame', 'A message has either "room" or "to"');
+        }
+        const room =
+          to === undefined
+            ? (await parts.rooms.visit(visitor, name, 'speak')).room
+            : await parts.rooms.direct(visitor, await parts.users.standing(to));
+        const post = { user, room, content, clientId: id, data, replyTo };
         const { message, repeated } = await parts.chat.post(post, visitor);
         set.status = repeated ? 200 : 201;
         return message;
@@ -88,7 +97,7 @@ export function messageRoutes(parts: {
         detail: {
           summary: 'Say something',
           description:
-            'Everyone in the room gets it at once. A guest’s name is free to use, an account’s needs its token, and the holder of `API_KEY` may speak for anyone. With an `id` it is stored once, however often it is sent: 201 the first time, 200 and the same message from then on.',
+            'Everyone in the room gets it at once. A guest’s name is free to use, an account’s needs its token, and the holder of `API_KEY` may speak for anyone. With an `id` it is stored once, however often it is sent: 201 the first time, 200 and the same message from then on. With `to` in place of `room` it is a direct message.',
         },
       },
     );

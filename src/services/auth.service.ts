@@ -4,12 +4,15 @@ import type { Logger } from '../log.ts';
 import {
   banned,
   checkAdmin,
+  checkSignedIn,
   HOW_TO_SIGN_IN,
   type Identity,
+  type Person,
   refusal,
   type Standing,
 } from '../types/identity.ts';
 import type { User } from '../types/rest.ts';
+import { type Visitor, visitorOf } from '../types/room.ts';
 import { checkPassword, isSameName, parseUsername } from '../types/text.ts';
 import { at } from './clock.ts';
 import type { Limits } from './limits.ts';
@@ -51,7 +54,7 @@ export class AuthService {
     const user = await this.parts.users.enter(token.username);
     const refused = refusal({ kind: 'user', user, token }, user);
     if (refused) throw refused;
-    return { kind: 'user', user: await this.parts.users.claim(user), token };
+    return { kind: 'user', user: await this.parts.users.claim(user, token.role), token };
   }
 
   /**
@@ -94,6 +97,45 @@ export class AuthService {
     const user = await find(username);
     const refused = refusal(identity, user);
     if (refused) throw refused;
+    return user;
+  }
+
+  /**
+   * Who asks for something that belongs to a user: the token's, or whoever is named by those who may speak
+   * for the name. `API_KEY` may name nobody.
+   *
+   * @throws {ChatError} `unauthorized` for a guest who names nobody, and what {@link speaker} throws
+   */
+  async visitor(
+    identity: Identity,
+    { username, address }: { username?: string | undefined; address?: string },
+  ): Promise<Visitor> {
+    if (username !== undefined) return this.named(identity, username, address);
+    checkSignedIn(identity);
+    return { ...visitorOf(identity), address };
+  }
+
+  /** The same where someone is always named. @throws {ChatError} what {@link speaker} throws */
+  async named(identity: Identity, username: string, address?: string) {
+    const find = (name: string) => this.parts.users.standing(name);
+    return { identity, user: await this.speaker(identity, username, find), address };
+  }
+
+  /** The same for what anyone may read: a guest need not name anybody. @throws {ChatError} the same */
+  async reader(
+    identity: Identity,
+    { username }: { username?: string | undefined },
+  ): Promise<Visitor> {
+    return username === undefined ? visitorOf(identity) : this.visitor(identity, { username });
+  }
+
+  /** The same for what is always someone's. @throws {ChatError} the same, `invalid_frame` for `API_KEY` alone */
+  async owner(
+    identity: Identity,
+    { username }: { username?: string | undefined },
+  ): Promise<Person> {
+    const { user } = await this.visitor(identity, { username });
+    if (!user) throw new ChatError('invalid_frame', 'Say whose with "?username="');
     return user;
   }
 

@@ -1,13 +1,13 @@
-import { and, asc, desc, eq, gt, lt } from 'drizzle-orm';
 import type { Bus } from '../bus/bus.ts';
 import type { Database } from '../db/index.ts';
-import { messages, users } from '../db/schema/index.ts';
 import type { Logger } from '../log.ts';
 import type { Person } from '../types/identity.ts';
 import type { StoredMessage } from '../types/rest.ts';
 import type { Room, Visitor } from '../types/room.ts';
 import { checkClientId, checkContent, checkData, checkEventName } from '../types/text.ts';
+import type { ChangeOutcome, MessageChange } from './change-writer.ts';
 import { type Limits, tooFast } from './limits.ts';
+import type { MessageReader } from './message-reader.ts';
 import { MessageWriter } from './message-writer.ts';
 import type { Post, Posted } from './post-writer.ts';
 
@@ -16,7 +16,8 @@ export class ChatService {
   readonly #writer: MessageWriter;
 
   constructor(
-    private readonly db: Database,
+    db: Database,
+    messages: MessageReader,
     private readonly bus: Bus,
     private readonly settings: { maxContentLength: number },
     private readonly limits: Limits,
@@ -24,12 +25,14 @@ export class ChatService {
   ) {
     this.#writer = new MessageWriter(
       db,
+      messages,
       {
         onCommit: (changes) => {
           for (const [room, messages] of byRoom(changes)) {
             bus.publish({ kind: 'messages', room, messages });
           }
         },
+        onNotify: (notified) => bus.publish({ kind: 'notified', notified }),
         onDoubt: (rooms) => bus.publish({ kind: 'doubt', rooms }),
       },
       log,
@@ -62,6 +65,20 @@ export class ChatService {
   }
 
   /**
+   * Changes a message and has it shown as it now is; it is counted like a message.
+   *
+   * @returns once it is committed, or found to change nothing
+   * @throws {ChatError} `invalid_frame`, `too_long`, `rate_limited`, and what
+   *   {@link MessageWriter.change} throws
+   */
+  async change(change: MessageChange, visitor: Visitor): Promise<ChangeOutcome> {
+    const { action } = change;
+    if (action.kind === 'edit') checkContent(action.content, this.settings.maxContentLength);
+    this.#count(visitor);
+    return this.#writer.change(change);
+  }
+
+  /**
    * Shows everyone in a room something that is never stored; it is counted like a message.
    *
    * @throws {ChatError} `invalid_frame`, `too_long`, `rate_limited`
@@ -69,8 +86,7 @@ export class ChatService {
   event(room: Room, { name, data }: { name: string; data?: unknown }, visitor: Visitor): void {
     checkEventName(name);
     checkData(data);
-    const wait = this.limits.message(visitor);
-    if (wait > 0) throw tooFast('Too many messages', wait);
+    this.#count(visitor);
     const username = visitor.user && { username: visitor.user.username };
     const timestamp = new Date().toISOString();
     this.bus.publish({
@@ -85,52 +101,14 @@ export class ChatService {
     this.bus.publish({ kind: 'ephemeral', frame, except: id });
   }
 
-  /**
-   * A page of a room's messages, oldest first: the newest that match, or, with `after`, the oldest.
-   *
-   * @param page `before` and `after` are `seq`s, exclusive
-   */
-  async page(
-    room: Room,
-    page: { before?: number | undefined; after?: number | undefined; limit: number },
-  ): Promise<StoredMessage[]> {
-    const forward = page.after !== undefined;
-    const found = await this.db
-      .select({
-        id: messages.id,
-        seq: messages.seq,
-        rev: messages.rev,
-        userId: messages.userId,
-        username: users.username,
-        content: messages.content,
-        createdAt: messages.createdAt,
-        data: messages.data,
-        clientId: messages.clientId,
-      })
-      .from(messages)
-      .innerJoin(users, eq(users.id, messages.userId))
-      .where(
-        and(
-          eq(messages.roomId, room.id),
-          page.before === undefined ? undefined : lt(messages.seq, page.before),
-          page.after === undefined ? undefined : gt(messages.seq, page.after),
-        ),
-      )
-      .orderBy(forward ? asc(messages.seq) : desc(messages.seq))
-      .limit(page.limit);
-    const stored = found.map(({ createdAt, data, clientId, ...message }) => ({
-      ...message,
-      room: room.name,
-      createdAt: createdAt.toISOString(),
-      ...(data !== null && { data: JSON.parse(data) }),
-      ...(clientId !== null && { clientId }),
-    }));
-    return forward ? stored : stored.reverse();
-  }
-
   /** Takes no more posts, and returns when those that were taken are settled. */
   async close(): Promise<void> {
     await this.#writer.close();
+  }
+
+  #count(visitor: Visitor): void {
+    const wait = this.limits.message(visitor);
+    if (wait > 0) throw tooFast('Too many messages', wait);
   }
 }
 

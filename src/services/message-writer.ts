@@ -4,6 +4,13 @@ import { ChatError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { WriterEvents } from './batches.ts';
 import {
+  type ChangeEntry,
+  type ChangeOutcome,
+  ChangeWriter,
+  type MessageChange,
+} from './change-writer.ts';
+import type { MessageReader } from './message-reader.ts';
+import {
   clientKey,
   type Post,
   type PostEntry,
@@ -12,9 +19,11 @@ import {
   toEntry,
 } from './post-writer.ts';
 
-const MAX_BATCH_POSTS = 1000;
+const MAX_BATCH_SIZE = 1000;
 /** UTF-16 units of content and data in one statement; larger ones gain nothing and hold up the queries behind. */
 const MAX_BATCH_COST = 1024 * 1024;
+/** What a change costs beside its new content, in the same measure. */
+const CHANGE_COST = 200;
 /** What may wait, in the same measure: two to three seconds of work for a small Postgres. */
 const MAX_QUEUE_COST = 16 * 1024 * 1024;
 
@@ -24,13 +33,16 @@ const MAX_QUEUE_COST = 16 * 1024 * 1024;
  */
 export class MessageWriter {
   #posts: PostEntry[] = [];
+  #changes: ChangeEntry[] = [];
   #queueCost = 0;
   #running: Promise<void> | undefined;
   #closed = false;
   readonly #postWriter: PostWriter;
+  readonly #changeWriter: ChangeWriter;
 
-  constructor(db: Database, events: WriterEvents, log: Logger) {
-    this.#postWriter = new PostWriter(db, events, log);
+  constructor(db: Database, messages: MessageReader, events: WriterEvents, log: Logger) {
+    this.#postWriter = new PostWriter(db, messages, events, log);
+    this.#changeWriter = new ChangeWriter(db, messages, events, log);
   }
 
   /**
@@ -38,14 +50,31 @@ export class MessageWriter {
    *
    * @returns once the database has committed it
    * @throws {ChatError} `overloaded` past the bound of the queue, `conflict` when the client id
-   *   stands for other content, `not_found` when the room is gone, `unavailable` when the database
-   *   gave no answer (send again with the same id)
+   *   stands for other content, `not_found` when the room or the message replied to is not there,
+   *   `unavailable` when the database gave no answer (send again with the same id)
    */
   write(post: Post): Promise<Posted> {
     return new Promise((done, failed) => {
       const entry = toEntry(post, done, failed);
       this.#take(entry.cost);
       this.#posts.push(entry);
+    });
+  }
+
+  /**
+   * Takes a change to a message; the changes of one message take effect in the order in which they were
+   * taken, but posts that wait go first.
+   *
+   * @returns once the database has committed it, or found that it changes nothing
+   * @throws {ChatError} `not_found` when the message is not there or, but for deleting it, is deleted;
+   *   `conflict` for one reaction too many; `overloaded`, `unavailable`
+   */
+  change(change: MessageChange): Promise<ChangeOutcome> {
+    return new Promise((done, failed) => {
+      const length = 'content' in change.action ? change.action.content.length : 0;
+      const cost = length + CHANGE_COST;
+      this.#take(cost);
+      this.#changes.push({ ...change, cost, done, failed });
     });
   }
 
@@ -84,7 +113,10 @@ export class MessageWriter {
   async #run(): Promise<void> {
     // What arrives in the same turn of the event loop goes into the first batch too.
     await new Promise(setImmediate);
-    while (this.#posts.length > 0) await this.#postWriter.commit(this.#nextPosts());
+    while (this.#posts.length > 0 || this.#changes.length > 0) {
+      if (this.#posts.length > 0) await this.#postWriter.commit(this.#nextPosts());
+      if (this.#changes.length > 0) await this.#changeWriter.commit(this.#nextChanges());
+    }
     this.#running = undefined;
   }
 
@@ -94,8 +126,7 @@ export class MessageWriter {
     let taken = 0;
     let cost = 0;
     for (const entry of this.#posts) {
-      if (batch.length === MAX_BATCH_POSTS || (cost > 0 && cost + entry.cost > MAX_BATCH_COST))
-        break;
+      if (isWhole(batch, cost + entry.cost)) break;
       taken += 1;
       cost += entry.cost;
       const key = clientKey(entry.room.id, entry.user.id, entry.clientId);
@@ -111,4 +142,34 @@ export class MessageWriter {
     this.#queueCost -= cost;
     return batch;
   }
+
+  /** One edit or deletion of a message, or different reactions to it: what one statement can do. */
+  #nextChanges(): ChangeEntry[] {
+    const batch: ChangeEntry[] = [];
+    const rewritten = new Set<number>();
+    const reacted = new Map<number, Set<string>>();
+    let cost = 0;
+    for (const entry of this.#changes) {
+      const { messageId, userId, action } = entry;
+      if (isWhole(batch, cost + entry.cost) || rewritten.has(messageId)) break;
+      const reactions = reacted.get(messageId);
+      if ('emoji' in action) {
+        const reaction = `${userId} ${action.emoji}`;
+        if (reactions?.has(reaction)) break;
+        reacted.set(messageId, (reactions ?? new Set()).add(reaction));
+      } else {
+        if (reactions) break;
+        rewritten.add(messageId);
+      }
+      batch.push(entry);
+      cost += entry.cost;
+    }
+    this.#changes.splice(0, batch.length);
+    this.#queueCost -= cost;
+    return batch;
+  }
+}
+
+function isWhole(batch: unknown[], nextCost: number): boolean {
+  return batch.length === MAX_BATCH_SIZE || (batch.length > 0 && nextCost > MAX_BATCH_COST);
 }

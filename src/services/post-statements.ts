@@ -1,6 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { messages, rooms } from '../db/schema/index.ts';
-import type { StoredMessage } from '../types/rest.ts';
+import { messages, notifications, readPositions, rooms } from '../db/schema/index.ts';
+import { array } from './arrays.ts';
 
 /** What a statement needs of a post. */
 interface Row {
@@ -8,7 +8,15 @@ interface Row {
   user: { id: number };
   content: string;
   clientId?: string | undefined;
+  replyTo?: number | undefined;
+  /** `data` as JSON. */
   json: string | undefined;
+  /** The words of the content for the search, with spaces between them. */
+  words: string;
+  /** Usernames, as a JSON array. */
+  mentions: string | undefined;
+  /** Who is to be told of it. */
+  notices: { userId: number; kind: 'mention' | 'direct' }[];
 }
 
 /** What {@link insertBatch} returns for each post whose room is there. */
@@ -21,36 +29,45 @@ export interface Inserted {
 }
 
 /** What {@link findRepeats} returns for each client id that is known already. */
-export type Repeat = Omit<StoredMessage, 'createdAt' | 'data' | 'clientId'> & {
+export interface Repeat {
+  id: number;
   roomId: number;
+  userId: number;
   clientId: string;
+  content: string;
   data: string | null;
-  /** Milliseconds since 1970. */
-  at: number;
-};
+  replyTo: number | null;
+  /** SHA-256 of the content as it was posted, when it was edited since. */
+  postedDigest: string | null;
+  isDeleted: boolean;
+}
 
 /**
  * One statement for a whole batch. The rooms are locked in the order of their ids, so that two
  * servers never wait for each other; the counters rise under the lock, and ids and times are drawn
- * after it, so that they rise with `seq`.
+ * after it, so that they rise with `seq`. Whoever posts has read up to there.
  */
 export function insertBatch(batch: Row[]): SQL {
   const counts = new Map<number, number>();
-  const offsets = batch.map(({ room }) => {
-    const offset = (counts.get(room.id) ?? 0) + 1;
-    counts.set(room.id, offset);
-    return offset;
+  const places = batch.map(({ room }) => {
+    const place = (counts.get(room.id) ?? 0) + 1;
+    counts.set(room.id, place);
+    return place;
   });
   return sql`
     with batch as (
       select * from unnest(
         ${array(batch.map(({ room }) => room.id))}::int[],
-        ${array(offsets)}::int[],
+        ${array(places)}::int[],
         ${array(batch.map(({ user }) => user.id))}::int[],
         ${array(batch.map(({ clientId }) => clientId))}::text[],
         ${array(batch.map(({ content }) => content))}::text[],
-        ${array(batch.map(({ json }) => json))}::text[]
-      ) with ordinality as b (room_id, place, user_id, client_id, content, data, ord)
+        ${array(batch.map(({ json }) => json))}::text[],
+        ${array(batch.map(({ replyTo }) => replyTo))}::bigint[],
+        ${array(batch.map(({ mentions }) => mentions))}::text[],
+        ${array(batch.map(({ words }) => words))}::text[]
+      ) with ordinality
+        as b (room_id, place, user_id, client_id, content, data, reply_to, mentions, words, ord)
     ), counts as (
       select * from unnest(${array([...counts.keys()])}::int[], ${array([...counts.values()])}::int[])
         as c (room_id, posts)
@@ -60,41 +77,66 @@ export function insertBatch(batch: Row[]): SQL {
       update ${rooms} set rev = rev + posts from counts, locked
         where ${rooms.id} = locked.id and counts.room_id = locked.id
         returning ${rooms.id}, rev - posts as base, clock_timestamp() as at
-    )
-    insert into ${messages} (room_id, seq, rev, user_id, client_id, content, data, created_at)
-      select room_id, base + place, base + place, user_id, client_id, content, data, at
-      from batch join counted on counted.id = batch.room_id order by ord
-      returning id::float8, room_id as "roomId", seq::float8,
-        (extract(epoch from created_at) * 1000)::float8 as at`;
+    ), inserted as (
+      insert into ${messages} (
+          room_id, seq, rev, user_id, client_id, content, data, reply_to, mentions, words, created_at
+        )
+        select room_id, base + place, base + place, user_id, client_id, content, data, reply_to, mentions,
+          array_to_tsvector(string_to_array(words, ' ')), at
+        from batch join counted on counted.id = batch.room_id order by ord
+        returning id, room_id, user_id, seq, created_at
+    ), been as (
+      insert into ${readPositions} (user_id, room_id, last_read)
+        select user_id, room_id, max(seq) from inserted group by user_id, room_id order by user_id, room_id
+        on conflict (user_id, room_id) do update
+          set last_read = greatest(${readPositions.lastRead}, excluded.last_read)
+    )${notify(batch)}
+    select id::float8, room_id as "roomId", seq::float8,
+      (extract(epoch from created_at) * 1000)::float8 as at
+    from inserted`;
+}
+
+/** The part that tells people, where there is anyone to be told. */
+function notify(batch: Row[]): SQL {
+  const told = batch.flatMap(({ notices }, n) =>
+    notices.map((notice) => ({ ...notice, ord: n + 1 })),
+  );
+  if (told.length === 0) return sql``;
+  return sql`, told as (
+      insert into ${notifications} (user_id, kind, message_id, room_id, seq)
+        select n.user_id, n.kind, i.id, i.room_id, i.seq
+        from unnest(
+            ${array(told.map(({ ord }) => ord))}::int[],
+            ${array(told.map(({ userId }) => userId))}::int[],
+            ${array(told.map(({ kind }) => kind))}::text[]
+          ) as n (ord, user_id, kind)
+          join batch b on b.ord = n.ord
+          join counted c on c.id = b.room_id
+          join inserted i on i.room_id = b.room_id and i.seq = c.base + b.place
+        order by i.id
+    )`;
 }
 
 /** The messages that already have the client ids of a batch. */
-export function findRepeats(batch: Row[]): SQL {
+export function findRepeats(batch: Pick<Row, 'room' | 'user' | 'clientId'>[]): SQL {
   const named = batch.filter(({ clientId }) => clientId !== undefined);
   return sql`
     select
-      m.id::float8 as id, r.name as room, m.room_id as "roomId", m.seq::float8 as seq,
-      m.rev::float8 as rev, m.user_id as "userId", u.username, m.client_id as "clientId", m.content, m.data,
-      (extract(epoch from m.created_at) * 1000)::float8 as at
+      m.id::float8 as id, m.room_id as "roomId", m.user_id as "userId", m.client_id as "clientId",
+      m.content, m.data,
+      m.reply_to::float8 as "replyTo", m.posted_digest as "postedDigest",
+      m.deleted_at is not null as "isDeleted"
     from unnest(
         ${array(named.map(({ room }) => room.id))}::int[],
         ${array(named.map(({ user }) => user.id))}::int[],
         ${array(named.map(({ clientId }) => clientId))}::text[]
       ) as k (room_id, user_id, client_id)
-      join ${messages} m on m.room_id = k.room_id and m.user_id = k.user_id and m.client_id = k.client_id
-      join rooms r on r.id = m.room_id
-      join users u on u.id = m.user_id`;
+      join ${messages} m on m.room_id = k.room_id and m.user_id = k.user_id and m.client_id = k.client_id`;
 }
 
-/**
- * An array as Postgres reads it from text, which every driver passes on untouched.
- *
- * @see https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
- */
-function array(values: (number | string | undefined)[]): string {
-  const items = values.map((value) => {
-    if (value === undefined) return 'NULL';
-    return typeof value === 'number' ? value : `"${value.replace(/["\\]/g, '\\$&')}"`;
-  });
-  return `{${items.join(',')}}`;
+/** Which of some messages are there, and where. */
+export function findRooms(ids: number[]): SQL {
+  return sql`
+    select id::float8 as id, room_id as "roomId" from ${messages}
+    where id = any(${array(ids)}::bigint[])`;
 }

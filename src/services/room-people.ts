@@ -7,6 +7,7 @@ import type { Logger } from '../log.ts';
 import type { Identity, Standing } from '../types/identity.ts';
 import { NO_PLACE, noSuchRoom, type Place, type Room, visitorOf } from '../types/room.ts';
 import { isSameName } from '../types/text.ts';
+import type { ReadPositions } from './read-positions.ts';
 import type { RoomService } from './room.service.ts';
 import type { UserService } from './user.service.ts';
 
@@ -18,6 +19,7 @@ export class RoomPeople {
       bus: Bus;
       rooms: RoomService;
       users: UserService;
+      positions: ReadPositions;
       log: Logger;
     },
   ) {}
@@ -51,10 +53,13 @@ export class RoomPeople {
     const { room } = await rooms.visit(visitorOf(identity), raw, wish);
     const user = await users.standing(username);
     checkNotOwner(room, user);
+    if (room.direct) throw new ChatError('conflict', 'A direct room stays its two people’s.');
     if (isMember && !user.isAccount) {
       throw new ChatError('conflict', `"${user.username}" is a guest; only accounts are members.`);
     }
     await this.#place(room, user, { isMember });
+    // The room is among the member's rooms from now on.
+    if (isMember) await this.parts.positions.enter(user, room);
   }
 
   /**

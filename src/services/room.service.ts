@@ -1,10 +1,23 @@
-import { and, asc, eq, gt, or, type SQL, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, isNull, or, type SQL, sql } from 'drizzle-orm';
 import type { Bus } from '../bus/bus.ts';
 import type { Database } from '../db/index.ts';
-import { deletedRooms, roomPeople, rooms, users } from '../db/schema/index.ts';
+import {
+  deletedRooms,
+  messages,
+  readPositions,
+  roomPeople,
+  rooms,
+  users,
+} from '../db/schema/index.ts';
 import { ChatError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { checkRoom, HOW_TO_SIGN_IN, type Identity, isAdmin } from '../types/identity.ts';
+import {
+  checkRoom,
+  HOW_TO_SIGN_IN,
+  type Identity,
+  isAdmin,
+  type Person,
+} from '../types/identity.ts';
 import {
   isForAll,
   NO_PLACE,
@@ -19,18 +32,10 @@ import {
 import { checkTopic, parseRoomName } from '../types/text.ts';
 import { DEFAULT_ROOM } from '../types/websocket.ts';
 import type { Limits } from './limits.ts';
+import { roomColumns } from './room-columns.ts';
 import { RoomPurge } from './room-purge.ts';
 
-const columns = {
-  id: rooms.id,
-  name: rooms.name,
-  epoch: rooms.epoch,
-  topic: rooms.topic,
-  isPrivate: rooms.isPrivate,
-  ownerId: rooms.ownerId,
-  isModerated: rooms.isModerated,
-};
-const described = { ...columns, owner: users.username, createdAt: rooms.createdAt };
+const described = { ...roomColumns, owner: users.username, createdAt: rooms.createdAt };
 
 /** A room and how a visitor stands there. */
 export interface Visit {
@@ -90,6 +95,51 @@ export class RoomService {
     return this.visit(visitor, raw);
   }
 
+  /**
+   * The room of a message; undefined when the message is not there, or not for this visitor, which takes
+   * the same time.
+   *
+   * @throws {ChatError} `forbidden` when the token is not for the room, `banned`, `muted`
+   */
+  async visitByMessage(visitor: Visitor, id: number, wish: Wish): Promise<Visit | undefined> {
+    const isIts = sql`${rooms.id} = (select m.room_id from ${messages} m where m.id = ${id})`;
+    const found = await this.#look(isIts, visitor);
+    const visit = found && whereAllowed(found, visitor, wish);
+    if (visit) checkRoom(visitor.identity, visit.room.name);
+    return visit;
+  }
+
+  /**
+   * The room in which two people speak with each other, or one with itself; made if there is none.
+   *
+   * @throws {ChatError} `forbidden` when the token is not for it, `rate_limited` for too many new rooms
+   */
+  async direct(visitor: Visitor & { user: Person }, other: Person): Promise<Room> {
+    const [low, high] = [visitor.user.id, other.id].sort((a, b) => a - b) as [number, number];
+    const isTheirs = and(eq(rooms.directLow, low), eq(rooms.directHigh, high));
+    const find = () => this.db.select(roomColumns).from(rooms).where(isTheirs);
+    let [room] = await find();
+    if (!room) {
+      this.limits.checkNewRoom(visitor);
+      // In one statement: a direct room without its people would be lost to them.
+      await this.db.execute(sql`
+        with made as (
+          insert into ${rooms} (name, is_private, direct_low, direct_high)
+            values (${`${DIRECT}${crypto.randomUUID()}`}, true, ${low}, ${high})
+            on conflict do nothing returning id
+        ), people as (
+          select distinct made.id as room_id, person.id as user_id
+          from made, unnest(array[${low}::int, ${high}::int]) as person (id)
+        ), members as (
+          insert into ${roomPeople} (room_id, user_id, is_member) select room_id, user_id, true from people
+        )
+        insert into ${readPositions} (room_id, user_id, last_read) select room_id, user_id, 0 from people`);
+      [room] = await find();
+    }
+    checkRoom(visitor.identity, (room as Room).name);
+    return room as Room;
+  }
+
   /** The room of this name as anyone may know it; made if there is none. */
   async findOrCreate(name = DEFAULT_ROOM): Promise<Room> {
     return (await this.enter({ identity: { kind: 'key' } }, name)).room;
@@ -119,7 +169,11 @@ export class RoomService {
       where p.room_id = ${rooms.id} and p.user_id = ${userId} and p.is_member)`;
     return this.#describing()
       .where(
-        and(after === undefined ? undefined : gt(rooms.name, after), isVisible(identity, isMember)),
+        and(
+          after === undefined ? undefined : gt(rooms.name, after),
+          isNull(rooms.directLow),
+          isVisible(identity, isMember),
+        ),
       )
       .orderBy(asc(rooms.name))
       .limit(page.limit);
@@ -151,8 +205,14 @@ export class RoomService {
       .insert(rooms)
       .values({ name, topic, isPrivate, ownerId })
       .onConflictDoNothing()
-      .returning(columns);
+      .returning(roomColumns);
     if (!made) throw new ChatError('conflict', `The name "${name}" is taken; choose another one.`);
+    if (ownerId !== null) {
+      await this.db
+        .insert(readPositions)
+        .values({ userId: ownerId, roomId: made.id, lastRead: 0 })
+        .onConflictDoNothing();
+    }
     this.log.info({ roomId: made.id, ownerId }, 'room created');
     return this.describe(identity, name);
   }
@@ -172,7 +232,7 @@ export class RoomService {
         .update(rooms)
         .set({ topic, isPrivate })
         .where(eq(rooms.id, room.id))
-        .returning(columns);
+        .returning(roomColumns);
       if (!changed) throw noSuchRoom(room.name);
       this.bus.publish({ kind: 'room', room: changed, members: await this.#members(changed) });
     }
@@ -212,11 +272,10 @@ export class RoomService {
     const name = parseRoomName(raw);
     checkRoom(visitor.identity, name);
     const isKnown = known && isForAll(known) && wish !== 'manage';
-    const visit = isKnown ? { room: known, place: NO_PLACE } : await this.#look(name, visitor);
-    const refused = visit && refusalIn(visit.room, visit.place, visitor, wish);
-    if (refused?.code === 'not_found') return undefined;
-    if (refused) throw refused;
-    return visit;
+    const visit = isKnown
+      ? { room: known, place: NO_PLACE }
+      : await this.#look(eq(rooms.name, name), visitor);
+    return visit && whereAllowed(visit, visitor, wish);
   }
 
   #describing() {
@@ -228,13 +287,13 @@ export class RoomService {
   }
 
   /** A private room of others is not even read, so that the time it takes tells next to nothing. */
-  async #look(name: string, { identity, user }: Visitor): Promise<Visit | undefined> {
+  async #look(which: SQL, { identity, user }: Visitor): Promise<Visit | undefined> {
     const isTheirs = and(eq(roomPeople.roomId, rooms.id), eq(roomPeople.userId, user?.id ?? 0));
     const [found] = await this.db
-      .select({ room: columns, place: roomPeople })
+      .select({ room: roomColumns, place: roomPeople })
       .from(rooms)
       .leftJoin(roomPeople, isTheirs)
-      .where(and(eq(rooms.name, name), isVisible(identity, eq(roomPeople.isMember, true))));
+      .where(and(which, isVisible(identity, eq(roomPeople.isMember, true))));
     return found && { room: found.room, place: found.place ?? NO_PLACE };
   }
 
@@ -247,6 +306,14 @@ export class RoomService {
       .where(and(eq(roomPeople.roomId, id), eq(roomPeople.isMember, true)));
     return [...found.map(({ userId }) => userId), ...(ownerId === null ? [] : [ownerId])];
   }
+}
+
+/** Undefined when the room is not there for this visitor. @throws {ChatError} when it is, but not for this wish */
+function whereAllowed(visit: Visit, visitor: Visitor, wish: Wish): Visit | undefined {
+  const refused = refusalIn(visit.room, visit.place, visitor, wish);
+  if (refused?.code === 'not_found') return undefined;
+  if (refused) throw refused;
+  return visit;
 }
 
 /** The rooms that someone may know of; for admins that is all. */
@@ -262,8 +329,11 @@ export interface RoomFields {
   private?: boolean;
 }
 
+/** What the names of direct rooms begin with, and no other's. */
+const DIRECT = 'dm:';
+
 function isReserved(name: string): boolean {
-  return name.startsWith('dm:');
+  return name.startsWith(DIRECT);
 }
 
 function checkNotGeneral({ name }: Room): void {

@@ -5,7 +5,7 @@ import type { Database } from '../db/index.ts';
 import { users } from '../db/schema/index.ts';
 import { ChatError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { banned, type Standing } from '../types/identity.ts';
+import { banned, type Role, type Standing } from '../types/identity.ts';
 import type { User } from '../types/rest.ts';
 import { parseUsername } from '../types/text.ts';
 import { LastSeen } from './last-seen.ts';
@@ -20,6 +20,7 @@ const columns = {
   isAccount: isSet(users.claimedAt),
   hasPassword: isSet(users.passwordHash),
   isBanned: isSet(users.bannedAt),
+  role: users.role,
   tokensEndedAt: users.tokensEndedAt,
   version: users.version,
 };
@@ -106,9 +107,10 @@ export class UserService {
     };
   }
 
-  /** A valid token has named this user: it is an account from now on. */
-  async claim(user: Standing): Promise<Standing> {
-    return user.isAccount ? user : this.#change(user, { claimedAt: sql`now()` });
+  /** A valid token has named this user: it is an account from now on, and has the token's role. */
+  async claim(user: Standing, role: Role): Promise<Standing> {
+    if (user.isAccount && user.role === role) return user;
+    return this.#change(user, { claimedAt: sql`coalesce(${users.claimedAt}, now())`, role });
   }
 
   /**

@@ -13,17 +13,23 @@ export interface Standing extends Person {
   isAccount: boolean;
   hasPassword: boolean;
   isBanned: boolean;
+  /** Of the last token that it has shown. */
+  role: Role;
   /** Tokens issued until then are over; in milliseconds since 1970, 0 for never. */
   tokensEndedAt: number;
   /** Rises with each change of the above. */
   version: number;
 }
 
+/** What a token may say of its user; notices go to roles. */
+export const roles = ['user', 'admin'] as const;
+export type Role = (typeof roles)[number];
+
 /** What a verified token says. Times are in milliseconds since 1970. */
 export interface Token {
   /** Its `sub`. */
   username: string;
-  role: 'user' | 'admin';
+  role: Role;
   issuedAt?: number | undefined;
   expiresAt?: number | undefined;
   /** Patterns of the rooms that it may enter; without them it may enter any. */

@@ -17,6 +17,53 @@ const Id = Type.String({
   examples: ['0b6c8a5e-6f0b-4d57-9a52-5d3f3f1a7c11'],
 });
 
+const messageId = {
+  minimum: 1,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: 'the id of a message: a whole number from 1 on',
+  examples: [42],
+};
+export const MessageId = Type.Integer(messageId);
+
+/** What a message shows of its reactions at most: different ones, and names with each. */
+export const MAX_REACTIONS = 20;
+
+const Reaction = Type.Object({
+  emoji: Type.String({ examples: ['👍'] }),
+  count: Type.Integer(),
+  usernames: Type.Array(Username, { description: 'the first 20' }),
+});
+export type Reaction = Static<typeof Reaction>;
+
+/** What a message has only where it applies, over both doors. */
+export const messageExtras = {
+  to: Type.Optional(
+    Type.String({ description: 'of a direct message: the username of the other one' }),
+  ),
+  replyTo: Type.Optional(Type.Integer({ description: 'the id of an earlier message of the room' })),
+  data: Type.Optional(Type.Unknown({ description: "what the sender's program added" })),
+  mentions: Type.Optional(
+    Type.Array(Username, { description: 'those whom the content mentions by @name' }),
+  ),
+  reactions: Type.Optional(Type.Array(Reaction, { description: '20 different ones at most' })),
+  editedAt: Type.Optional(Timestamp),
+  deletedAt: Type.Optional(
+    Type.String({ format: 'date-time', description: 'from then on it has no content' }),
+  ),
+  clientId: Type.Optional(Type.String({ description: 'the id that the sender gave it' })),
+};
+
+const storedMessage = {
+  id: 42,
+  room: 'general',
+  seq: 7,
+  rev: 7,
+  userId: 1,
+  username: 'ana',
+  content: 'hi',
+  createdAt: '2026-11-21T09:30:00.000Z',
+};
+
 /** A message as it is stored. */
 export const StoredMessage = Type.Object(
   {
@@ -28,35 +75,63 @@ export const StoredMessage = Type.Object(
     username: Username,
     content: Type.String(),
     createdAt: Timestamp,
-    data: Type.Optional(Type.Unknown({ description: "what the sender's program added" })),
-    clientId: Type.Optional(Type.String({ description: 'the id that the sender gave it' })),
+    ...messageExtras,
+  },
+  { examples: [storedMessage] },
+);
+export type StoredMessage = Static<typeof StoredMessage>;
+
+/** What waits for a user until it is read. */
+export const Notification = Type.Object(
+  {
+    id: Type.Integer(),
+    kind: Type.Union([Type.Literal('mention'), Type.Literal('direct'), Type.Literal('notice')]),
+    room: Type.Optional(Room),
+    message: Type.Optional(StoredMessage),
+    data: Type.Optional(Type.Unknown({ description: 'what a back end sent with a notice' })),
+    createdAt: Timestamp,
   },
   {
     examples: [
       {
-        id: 42,
-        room: 'general',
-        seq: 7,
-        rev: 7,
-        userId: 1,
-        username: 'ana',
-        content: 'hi',
+        id: 5,
+        kind: 'notice',
+        data: { text: 'The server restarts at noon.' },
         createdAt: '2026-11-21T09:30:00.000Z',
       },
     ],
   },
 );
-export type StoredMessage = Static<typeof StoredMessage>;
+export type Notification = Static<typeof Notification>;
 
 export const NewMessage = Type.Object(
   {
     username: Username,
     content: Type.String({ description: expected.content }),
     room: Type.Optional(Room),
+    to: Type.Optional(
+      Type.String({ description: `${expected.username}; in place of a room`, examples: ['ben'] }),
+    ),
     id: Type.Optional(Id),
+    replyTo: Type.Optional(MessageId),
     data: Type.Optional(Type.Unknown({ description: 'JSON for programs, up to 32 levels deep' })),
   },
   { ...strict, examples: [{ username: 'ana', content: 'hi' }] },
+);
+
+export const NewContent = Type.Object(
+  { content: Type.String({ description: expected.content }) },
+  { ...strict, examples: [{ content: 'hello' }] },
+);
+
+export const NewNotice = Type.Object(
+  {
+    to: Type.Union([Type.Array(Username, { minItems: 1, maxItems: 1000 }), Type.String()], {
+      description: 'a list of 1 to 1000 usernames, a role (user or admin), or "*"',
+    }),
+    data: Type.Unknown({ description: 'JSON for programs, up to 32 levels deep' }),
+  },
+  { ...strict, examples: [{ to: ['ana'], data: { text: 'Your order is on its way.' } }] },
 );
 
 const Password = Type.String({
@@ -143,6 +218,39 @@ export const RoomInfo = Type.Object(
   },
 );
 
+/** A room of a user's, and what there is to know of it before entering. */
+export const OwnRoom = Type.Object(
+  {
+    name: Room,
+    topic: Topic,
+    private: Private,
+    to: Type.Optional(
+      Type.String({ description: 'of a direct room: the username of the other one' }),
+    ),
+    epoch: Type.String({ description: 'names its history' }),
+    rev: Type.Integer({ description: 'the number of its last change' }),
+    lastRead: Type.Integer({ description: 'a `seq`' }),
+    unread: Type.Integer({
+      description: 'messages of others above it that are not deleted; 100 means 100 or more',
+    }),
+    lastMessage: Type.Union([StoredMessage, Type.Null()]),
+  },
+  {
+    examples: [
+      {
+        name: 'general',
+        topic: null,
+        private: false,
+        epoch: '0b6c8a5e-6f0b-4d57-9a52-5d3f3f1a7c11',
+        rev: 7,
+        lastRead: 5,
+        unread: 2,
+        lastMessage: storedMessage,
+      },
+    ],
+  },
+);
+
 export const NewRoom = Type.Object(
   {
     name: Type.String({ description: expected.room, examples: ['team'] }),
@@ -212,12 +320,60 @@ const Limit = (standard: number, maximum: number) =>
     }),
   );
 
+/** Whom a request is for, where no token says it: guests, and `API_KEY`, which may speak for anyone. */
+const As = Type.Optional(
+  Type.String({
+    description: `${expected.username}; whom this is for, when no token says it`,
+    examples: ['ana'],
+  }),
+);
+
+export const AsUser = t.Object({ username: As }, strict);
+
+/** In a path; Elysia's `t` reads numbers from its text. */
+export const MessageIdParam = t.Integer(messageId);
+
 export const MessagePage = t.Object(
   {
     room: Type.Optional(Room),
+    username: As,
     limit: Limit(50, 100),
     before: Seq('a `seq`; only messages before it'),
     after: Seq('a `seq`; only messages after it, from the oldest of them on'),
+  },
+  strict,
+);
+
+export const SearchPage = t.Object(
+  {
+    q: Type.String({
+      minLength: 1,
+      maxLength: 256,
+      description: 'words to look for, in at most 256 characters',
+      examples: ['hi'],
+    }),
+    room: Type.Optional(Room),
+    username: As,
+    limit: Limit(50, 100),
+    before: Seq('a `seq`; only messages before it'),
+  },
+  strict,
+);
+
+export const NotificationPage = t.Object(
+  {
+    username: As,
+    limit: Limit(50, 100),
+    before: Seq('the id of a notification; only older ones'),
+  },
+  strict,
+);
+
+export const OwnRoomPage = t.Object(
+  {
+    username: As,
+    limit: Limit(100, 1000),
+    after: Type.Optional(Type.String({ description: 'the last room of the page before' })),
   },
   strict,
 );

@@ -14,6 +14,8 @@ export interface Room {
   ownerId: number | null;
   /** Someone is or was banned or muted in it. */
   isModerated: boolean;
+  /** Its two people, or the one who talks to itself; null for a room that is no direct one. */
+  direct: Person[] | null;
 }
 
 /** How a user stands in a room. */
@@ -56,7 +58,9 @@ export function refusalIn(
   { identity, user }: Visitor,
   wish: Wish,
 ): ChatError | undefined {
-  const rules = isAdmin(identity) || isOwner(room, identity);
+  // A direct room is nobody's but its two people's.
+  if (room.direct && !room.direct.some(({ id }) => id === user?.id)) return noSuchRoom(room.name);
+  const rules = !room.direct && (isAdmin(identity) || isOwner(room, identity));
   if (room.isPrivate && !rules && !place.isMember) return noSuchRoom(room.name);
   if (wish === 'manage') return rules ? undefined : notYours(identity);
   if (!user) return;

@@ -9,6 +9,7 @@ export const expected = {
   content: 'text that is not blank',
   eventName: 'the name of an event: 1 to 64 characters',
   password: 'a password of 8 to 256 characters',
+  emoji: 'one emoji, such as 👍',
 } as const;
 
 /** Some letters and marks cannot be seen (DI), and would make two names look the same. */
@@ -162,4 +163,24 @@ export function checkData(data: unknown): void {
 function depthExceeds(value: unknown, levels: number): boolean {
   if (typeof value !== 'object' || value === null) return false;
   return levels === 0 || Object.values(value).some((inner) => depthExceeds(inner, levels - 1));
+}
+
+/** An emoji may be written with or without this, which asks for its coloured form. */
+const VARIATION_SELECTOR = '\uFE0F';
+
+/**
+ * Checks an emoji, and returns it as Unicode recommends to write it, so that two spellings are one reaction.
+ *
+ * @throws {ChatError} `invalid_frame`
+ * @see https://unicode.org/reports/tr51/#def_rgi_set
+ */
+export function parseEmoji(raw: string): string {
+  const bare = raw.replaceAll(VARIATION_SELECTOR, '');
+  const emoji = [raw, bare, bare + VARIATION_SELECTOR].find((each) =>
+    /^\p{RGI_Emoji}$/v.test(each),
+  );
+  if (emoji === undefined) {
+    throw new ChatError('invalid_frame', `"emoji" must be ${expected.emoji}`);
+  }
+  return emoji;
 }

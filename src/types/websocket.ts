@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox';
 import type { ErrorCode } from '../errors.ts';
+import { MessageId, messageExtras, Notification } from './rest.ts';
 import { expected } from './text.ts';
 
 /** Bytes of one frame, either way of encoding it: text, or binary that holds UTF-8. */
@@ -61,7 +62,11 @@ export const clientFrames = {
       content: Content,
       username: Type.Optional(Username),
       room: Type.Optional(Room),
+      to: Type.Optional(
+        Type.String({ description: `${expected.username}; in place of a room; needs protocol 1` }),
+      ),
       id: Type.Optional(Id),
+      replyTo: Type.Optional(MessageId),
       data: Type.Optional(Type.Unknown({ description: 'JSON for programs; needs protocol 1' })),
     },
     {
@@ -69,6 +74,49 @@ export const clientFrames = {
       description:
         'Say something. With an id it is acknowledged, and stored once however often sent.',
       examples: [{ type: 'message', username: 'string', content: 'string' }],
+    },
+  ),
+  edit: Type.Object(
+    {
+      type: Type.Literal('edit'),
+      messageId: MessageId,
+      content: Content,
+      id: Type.Optional(Id),
+    },
+    {
+      ...strict,
+      description: 'Protocol 1: says a message of one’s own otherwise.',
+      examples: [{ type: 'edit', messageId: 1, content: 'string' }],
+    },
+  ),
+  delete: Type.Object(
+    { type: Type.Literal('delete'), messageId: MessageId, id: Type.Optional(Id) },
+    {
+      ...strict,
+      description: 'Protocol 1: takes a message of one’s own back; its place in the room stays.',
+      examples: [{ type: 'delete', messageId: 1 }],
+    },
+  ),
+  react: Type.Object(
+    {
+      type: Type.Literal('react'),
+      messageId: MessageId,
+      emoji: Type.String({ description: expected.emoji }),
+      remove: Type.Optional(Type.Boolean({ description: 'true or false' })),
+      id: Type.Optional(Id),
+    },
+    {
+      ...strict,
+      description: 'Protocol 1: reacts to a message, or takes a reaction back.',
+      examples: [{ type: 'react', messageId: 1, emoji: '👍' }],
+    },
+  ),
+  read: Type.Object(
+    { type: Type.Literal('read'), room: Type.Optional(Room), seq: Seq, id: Type.Optional(Id) },
+    {
+      ...strict,
+      description: 'Protocol 1: has read a room up to a `seq`.',
+      examples: [{ type: 'read', room: 'string', seq: 100 }],
     },
   ),
   leave: Type.Object(
@@ -153,8 +201,7 @@ export type ClientFrame = {
 
 const Timestamp = Type.String({ format: 'date-time' });
 
-const Message = Type.Object({
-  type: Type.Literal('message'),
+const shown = {
   id: Type.Integer(),
   room: Room,
   seq: Seq,
@@ -163,13 +210,17 @@ const Message = Type.Object({
   timestamp: Timestamp,
   /** From here on: protocol 1 only. */
   rev: Type.Optional(Seq),
-  data: Type.Optional(Type.Unknown()),
-  clientId: Type.Optional(Id),
-});
+  ...messageExtras,
+};
+const Message = Type.Object({ type: Type.Literal('message'), ...shown });
+/** The message as it now is, in place of what was known of it. */
+const Update = Type.Object({ type: Type.Literal('update'), ...shown });
+const Changes = Type.Array(Type.Union([Message, Update]));
 
-/** What the server sends, by `type`. Protocol 0 gets the first four and no others. */
+/** What the server sends, by `type`. Protocol 0 gets `message`, `system`, `error` and `ack`, and no others. */
 export const serverFrames = {
   message: Message,
+  update: Update,
   system: Type.Object({
     type: Type.Literal('system'),
     room: Room,
@@ -183,6 +234,8 @@ export const serverFrames = {
     room: Type.Optional(Room),
     messageId: Type.Optional(Type.Integer()),
     seq: Type.Optional(Seq),
+    /** Of a change to a message: of the change, or, when it changed nothing, as it was. */
+    rev: Type.Optional(Seq),
     timestamp: Type.Optional(Timestamp),
   }),
   error: Type.Object({
@@ -200,7 +253,11 @@ export const serverFrames = {
     /** The next `since`. */
     rev: Seq,
     epoch: Type.String(),
-    messages: Type.Array(Message),
+    messages: Changes,
+    /** The others' messages above `lastRead` that are not deleted; 100 means 100 or more. */
+    unread: Type.Integer(),
+    /** A `seq`: how far the user has read. */
+    lastRead: Seq,
     /** False: there is more; not in the room yet, join again from `rev`. */
     complete: Type.Boolean(),
     /** True: what was seen before is of another history; forget it. */
@@ -214,7 +271,7 @@ export const serverFrames = {
     type: Type.Literal('history'),
     id: Type.Optional(Id),
     room: Room,
-    messages: Type.Array(Message),
+    messages: Changes,
     more: Type.Boolean(),
   }),
   pong: Type.Object({
@@ -229,6 +286,14 @@ export const serverFrames = {
     username: Username,
     status: Type.Union([Type.Literal('online'), Type.Literal('offline')]),
     timestamp: Timestamp,
+  }),
+  /** Someone has read a room up to a `seq`; to the user's own connections and the other of a direct room. */
+  read: Type.Object({ type: Type.Literal('read'), room: Room, username: Username, seq: Seq }),
+  notification: Type.Object({
+    type: Type.Literal('notification'),
+    ...Notification.properties,
+    /** All that the user has not read. */
+    unread: Type.Integer(),
   }),
   typing: Type.Object({ type: Type.Literal('typing'), room: Room, username: Username }),
   event: Type.Object({
@@ -253,6 +318,9 @@ export const serverFrames = {
 export type ServerFrame = {
   [T in keyof typeof serverFrames]: Static<(typeof serverFrames)[T]>;
 }[keyof typeof serverFrames];
+
+/** What is shown to users wherever they are. */
+export type PersonalFrame = Extract<ServerFrame, { type: 'read' }>;
 
 /** What is shown to a room and never stored. */
 export type EphemeralFrame = Extract<ServerFrame, { type: 'typing' | 'event' }>;

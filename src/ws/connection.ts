@@ -3,7 +3,7 @@ import { ChatError, Disconnect, errorCodes } from '../errors.ts';
 import { type Limits, tooFast } from '../services/limits.ts';
 import { type RateLimit, Strikes } from '../services/rate-limit.ts';
 import { FrameError, parseFrame } from '../types/parse-frame.ts';
-import type { ServerFrame } from '../types/websocket.ts';
+import type { ClientFrame, ServerFrame } from '../types/websocket.ts';
 import type { Caller } from './admission.ts';
 import { encode, withId } from './frames.ts';
 import { Inbox } from './inbox.ts';
@@ -27,6 +27,8 @@ const MAX_INVALID_FRAMES = 20;
 /** … and those that come too fast. */
 const MAX_TOO_FAST = 100;
 const MINUTE_MS = 60_000;
+/** Over every door; all else is counted here. */
+const COUNTED_WHERE_SAID = new Set(['message', 'edit', 'delete', 'react', 'event']);
 /** What a frame costs beside its text. */
 const FRAME_COST = 200;
 
@@ -103,15 +105,13 @@ export class Connection {
     try {
       const frame = parseFrame(raw);
       id = frame.id;
-      if (frame.type !== 'message' && frame.type !== 'event') this.#count();
+      if (!COUNTED_WHERE_SAID.has(frame.type)) this.#count();
       switch (frame.type) {
         case 'message': {
-          const posted = this.#session.message(frame);
-          const cost = raw.length + FRAME_COST;
-          this.#inbox.begin(cost);
-          void posted
-            .catch((error) => this.#refuse(error, id))
-            .then(() => this.#inbox.settle(cost));
+          const prepared = this.#session.prepare(frame);
+          const post = () => this.#post(frame, raw.length + FRAME_COST);
+          if (prepared) return prepared.then(post, (error) => this.#refuse(error, id));
+          post();
           return;
         }
         case 'ping':
@@ -126,6 +126,14 @@ export class Connection {
     } catch (error) {
       this.#refuse(error, id);
     }
+  }
+
+  #post(frame: Extract<ClientFrame, { type: 'message' }>, cost: number): void {
+    this.#inbox.begin(cost);
+    void this.#session
+      .message(frame)
+      .catch((error) => this.#refuse(error, frame.id))
+      .then(() => this.#inbox.settle(cost));
   }
 
   #refuse(error: unknown, id?: string): void {
@@ -147,7 +155,6 @@ export class Connection {
     if (code === 'rate_limited' && this.#tooFast.add()) this.#end(new Disconnect(known));
   }
 
-  /** Messages and events are counted where they are said, over every door; all else here. */
   #count(): void {
     const wait = this.#session.isTrusted ? 0 : this.#frames.take('frames');
     if (wait > 0) throw tooFast('Too many frames', wait);

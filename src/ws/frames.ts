@@ -14,23 +14,10 @@ export function basicMessage({
   return encode({ type: 'message', id, room, seq, username, content, timestamp });
 }
 
-/** A message as protocol 1 shows it. */
-export function fullMessage(message: StoredMessage): string {
-  const { id, room, seq, rev, username, content, createdAt, data, clientId } = message;
-  const timestamp = createdAt;
-  return encode({
-    type: 'message',
-    id,
-    room,
-    seq,
-    rev,
-    username,
-    content,
-    timestamp,
-    // What is undefined is left out of the JSON.
-    data,
-    clientId,
-  } as ServerFrame);
+/** A message as protocol 1 shows it: new, or as it now is. */
+export function fullMessage({ userId: _, createdAt, ...message }: StoredMessage): string {
+  const type = message.rev === message.seq ? 'message' : 'update';
+  return encode({ type, ...message, timestamp: createdAt });
 }
 
 /** A `system` frame of this moment. */

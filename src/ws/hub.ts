@@ -1,8 +1,9 @@
 import type { Bus, BusEvent } from '../bus/bus.ts';
 import type { Logger } from '../log.ts';
-import type { ChatService } from '../services/chat.service.ts';
+import type { MessageReader } from '../services/message-reader.ts';
 import type { Room } from '../types/room.ts';
-import { LiveRoom, type Publish } from './live-room.ts';
+import { fullMessage } from './frames.ts';
+import { LiveRoom, type Publish, publishTo } from './live-room.ts';
 
 /**
  * The rooms that someone on this server is in. It takes what was committed from the bus alone and
@@ -18,7 +19,7 @@ export class Hub {
   readonly #unsubscribe: () => void;
 
   constructor(
-    private readonly parts: { chat: ChatService; publish: Publish; log: Logger },
+    private readonly parts: { messages: MessageReader; publish: Publish; log: Logger },
     bus: Bus,
   ) {
     this.#unsubscribe = bus.subscribe((event) => this.#hear(event));
@@ -68,8 +69,14 @@ export class Hub {
       case 'messages': {
         const live = this.#rooms.get(event.room.name);
         // Of the same name there may have been another room before.
-        if (live?.room.id !== event.room.id) return;
-        for (const message of event.messages) live.take(message);
+        if (live?.room.id === event.room.id) {
+          for (const message of event.messages) live.take(message);
+        } else if (event.room.direct) {
+          // It comes to its people whether or not one of them has joined it.
+          for (const message of event.messages) {
+            publishTo(event.room, this.parts.publish, () => fullMessage(message));
+          }
+        }
         return;
       }
       case 'doubt':

@@ -1,25 +1,27 @@
 import { ChatError } from '../errors.ts';
 import type { Person } from '../types/identity.ts';
 import { isSameName, parseRoomName } from '../types/text.ts';
+import type { Conversation, Speaker } from './conversation.ts';
 import { type LiveRoom, topics } from './live-room.ts';
 import type { Stay } from './stay.ts';
 
 /** Until its first `join` a client is nobody; from then on it is one user who speaks one protocol. */
 export type State = { joined: false } | Joined;
-export interface Joined {
+export interface Joined extends Speaker {
   joined: true;
-  user: Person;
-  protocol: 0 | 1;
-  rooms: Map<string, Stay>;
+  conversation: Conversation;
+  /** Nothing of the user's comes any more. */
+  stopListening(): void;
 }
 
-/** What the client subscribes to for a room. */
-export function topicOf({ protocol }: Joined, { name }: LiveRoom): string {
+/** What the client subscribes to for a room; a direct one comes with all else that is the user's. */
+export function topicOf({ protocol }: Joined, { name, room }: LiveRoom): string | undefined {
+  if (room.direct) return undefined;
   return protocol === 0 ? topics.basic(name) : topics.full(name);
 }
 
 /** The client’s stay in a room. @throws {ChatError} `not_joined` */
-export function stayIn({ rooms }: Joined, raw: string): Stay {
+export function stayIn(rooms: Map<string, Stay>, raw: string): Stay {
   const stay = rooms.get(parseRoomName(raw));
   if (!stay) throw notJoined(raw);
   return stay;

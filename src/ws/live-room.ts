@@ -1,28 +1,36 @@
 import { rootMessage } from '../db/failures.ts';
 import type { Logger } from '../log.ts';
-import type { ChatService } from '../services/chat.service.ts';
+import type { MessageReader } from '../services/message-reader.ts';
 import type { StoredMessage } from '../types/rest.ts';
 import type { Room } from '../types/room.ts';
-import { type EphemeralFrame, MAX_PAGE_BYTES, MAX_PAGE_CHANGES } from '../types/websocket.ts';
-import { basicMessage, encode, fullMessage } from './frames.ts';
+import { type EphemeralFrame, MAX_PAGE_CHANGES } from '../types/websocket.ts';
+import { basicMessage, encode } from './frames.ts';
+import { KEPT, Recent } from './recent.ts';
+import { type Change, Ring, toChange, withinLimits } from './ring.ts';
 import type { RoomEvent, Stay } from './stay.ts';
 
 /** Sends a text to all who subscribe to a topic; where nobody does, it is not even rendered. */
 export type Publish = (topic: string, render: () => string) => void;
 
-/** One topic per protocol: a frame is turned into text once for each. */
+/**
+ * One topic per room and protocol: a frame is turned into text once for each. And one per user, for what
+ * comes to all of the user's connections of protocol 1.
+ */
 export const topics = {
   basic: (room: string) => `0:${room}`,
   full: (room: string) => `1:${room}`,
+  user: (id: number) => `u:${id}`,
 };
 
-/** One committed change of a room, and how it looks in protocol 1. */
-export interface Change {
-  rev: number;
-  message: StoredMessage;
-  text: string;
-  /** Of the text, and the comma behind it. */
-  bytes: number;
+/** To everyone in a room on protocol 1; of a direct room, to its people wherever they are. */
+export function publishTo(
+  { name, direct }: Room,
+  publish: Publish,
+  render: () => string,
+  except?: number,
+): void {
+  const told = direct?.filter(({ id }) => id !== except).map(({ id }) => topics.user(id));
+  for (const topic of told ?? [topics.full(name)]) publish(topic, render);
 }
 
 /** Where a client is, in the words of a `join`: at a `rev` of an epoch, at the end, or nowhere yet. */
@@ -42,11 +50,8 @@ export interface Page {
   reset: boolean;
 }
 
-/** What a newcomer is shown. */
-const RECENT_MESSAGES = 10;
-/** What the ring holds at most: changes, and bytes of their text. */
-const RING_CHANGES = MAX_PAGE_CHANGES;
-const RING_BYTES = MAX_PAGE_BYTES;
+/** How many of the latest changes are read when a room is opened: what a newcomer is shown, if nothing was changed. */
+const LOADED = 10;
 /** How many changes are read at once when some are missing. */
 const READ_AT_ONCE = 100;
 const RETRY_MS = 500;
@@ -65,10 +70,8 @@ export class LiveRoom {
   /** The connections that hold the room open. */
   holders = 0;
 
-  readonly #topics: { basic: string; full: string };
-  /** The latest changes, oldest first, without a gap. */
-  readonly #ring: Change[] = [];
-  #ringBytes = 0;
+  #ring = new Ring([], 0);
+  readonly #recent = new Recent();
   #rev: number | undefined;
   /** What came ahead of its turn, by `rev`. */
   readonly #waiting = new Map<number, StoredMessage>();
@@ -79,15 +82,15 @@ export class LiveRoom {
   #reading = false;
   #readAgain = false;
   #extending: Promise<void> | undefined;
+  #filling: Promise<void> | undefined;
 
   constructor(
     room: Room,
-    private readonly parts: { chat: ChatService; publish: Publish; log: Logger },
+    private readonly parts: { messages: MessageReader; publish: Publish; log: Logger },
   ) {
     this.room = room;
     this.name = room.name;
     this.epoch = room.epoch;
-    this.#topics = { basic: topics.basic(room.name), full: topics.full(room.name) };
     this.loaded = this.#load();
   }
 
@@ -96,27 +99,30 @@ export class LiveRoom {
     return this.#rev ?? 0;
   }
 
-  /** The newest messages, oldest first. */
-  recent(): Change[] {
-    return this.#ring.slice(-RECENT_MESSAGES);
-  }
-
   /**
-   * Reads from the database what the ring does not reach back to; undefined when it reaches.
-   * What it returns is for {@link page}.
+   * Reads from the database what is not here; undefined when all is. What it returns is for {@link page}.
    */
   async fetch(position: Position): Promise<StoredMessage[] | undefined> {
+    if (position.since === '$' && !this.#isElsewhere(position)) return undefined;
     const since = this.#since(position);
-    if (since === undefined || since >= this.#ringStart()) return undefined;
-    if (this.rev - since <= RING_CHANGES && !this.#isFull()) {
-      // After a restart thousands come back to the same place; it is read once for all of them.
+    // After a restart thousands come back to the same place; it is read once for all of them.
+    if (since === undefined) {
+      if (!this.#recent.isShort) return undefined;
+      this.#filling ??= this.#fill().finally(() => {
+        this.#filling = undefined;
+      });
+      await this.#filling;
+      return undefined;
+    }
+    if (since >= this.#ring.reachesTo) return undefined;
+    if (this.rev - since <= MAX_PAGE_CHANGES && !this.#ring.isFull) {
       this.#extending ??= this.#extend().finally(() => {
         this.#extending = undefined;
       });
       await this.#extending;
-      if (since >= this.#ringStart()) return undefined;
+      if (since >= this.#ring.reachesTo) return undefined;
     }
-    return this.parts.chat.page(this.room, { after: since, limit: MAX_PAGE_CHANGES });
+    return this.parts.messages.changes(this.room, { after: since, limit: MAX_PAGE_CHANGES });
   }
 
   /**
@@ -132,14 +138,16 @@ export class LiveRoom {
       return { changes: [], rev: this.rev, complete: true, reset };
     const since = this.#since(position);
     if (since === undefined)
-      return { changes: this.recent(), rev: this.rev, complete: true, reset };
+      return { changes: this.#recent.newest(), rev: this.rev, complete: true, reset };
     // What is stored but not published yet will come live.
     const stored = fetched.filter(({ rev }) => rev <= this.rev).map(toChange);
     const reached = stored.at(-1)?.rev ?? since;
-    const start = this.#ringStart();
-    const rest = reached >= start ? this.#ring.slice(reached - start) : [];
-    const changes = withinLimits([...stored, ...rest]);
-    const rev = changes.at(-1)?.rev ?? since;
+    const rest = reached >= this.#ring.reachesTo ? this.#ring.after(reached) : [];
+    // What was changed since it was fetched is there as it now is.
+    const newer = new Set(rest.map(({ message }) => message.id));
+    const all = [...stored.filter(({ message }) => !newer.has(message.id)), ...rest];
+    const changes = withinLimits(all);
+    const rev = changes.at(-1)?.rev ?? reached;
     return { changes, rev, complete: rev === this.rev, reset };
   }
 
@@ -158,7 +166,7 @@ export class LiveRoom {
     limit?: number;
   }) {
     // One more than asked for tells whether there are more.
-    const found = await this.parts.chat.page(this.room, { before, after, limit: limit + 1 });
+    const found = await this.parts.messages.page(this.room, { before, after, limit: limit + 1 });
     const nearest = after === undefined ? found.toReversed() : found;
     const changes = nearest.slice(0, limit).map(toChange);
     const texts = withinLimits(changes);
@@ -214,7 +222,7 @@ export class LiveRoom {
     const text = encode(frame);
     const left = except === undefined ? [] : this.#staysOf(except);
     for (const stay of left) stay.pause();
-    this.parts.publish(this.#topics.full, () => text);
+    this.#publish(() => text, except);
     for (const stay of left) stay.resume();
     if (frame.type === 'event') for (const listener of this.#eventListeners) listener(text);
   }
@@ -240,10 +248,25 @@ export class LiveRoom {
   }
 
   async #load(): Promise<void> {
-    const newest = await this.parts.chat.page(this.room, { limit: RECENT_MESSAGES });
-    for (const message of newest) this.#remember(message);
-    this.#rev = newest.at(-1)?.rev ?? 0;
-    for (const rev of this.#waiting.keys()) if (rev <= this.#rev) this.#waiting.delete(rev);
+    const latest = await this.parts.messages.changes(this.room, { limit: LOADED });
+    const isAll = latest.length < LOADED;
+    const changes = latest.map(toChange);
+    this.#ring = new Ring(changes, isAll ? 0 : (latest[0]?.rev ?? 1) - 1);
+    // When nothing of it was changed, the latest changes are the newest messages.
+    if (isAll || latest.every(({ rev, seq }) => rev === seq)) {
+      const bySeq = changes.filter(({ message }) => !message.deletedAt);
+      this.#recent.fill(
+        bySeq.sort((a, b) => a.message.seq - b.message.seq),
+        [],
+      );
+    }
+    this.#rev = latest.at(-1)?.rev ?? 0;
+    // Nobody is here yet to whom what came meanwhile would be shown, but for the people of a direct room.
+    for (const [rev, message] of this.#waiting) {
+      if (rev > this.#rev) continue;
+      this.#waiting.delete(rev);
+      if (this.room.direct) this.#publish(() => toChange(message).text);
+    }
     this.#release();
     if (this.#readAgain) this.readOn();
   }
@@ -253,51 +276,64 @@ export class LiveRoom {
     for (;;) {
       const next = this.#waiting.get(this.#rev + 1);
       if (!next) break;
-      this.#waiting.delete(next.rev);
-      this.#rev = next.rev;
-      const { text } = this.#remember(next);
-      this.parts.publish(this.#topics.basic, () => basicMessage(next));
-      this.parts.publish(this.#topics.full, () => text);
-      for (const listener of this.#listeners) listener();
+      this.#show(next);
     }
     if (this.#waiting.size > 0) this.readOn();
   }
 
-  /** Fills the ring backwards, as far as it holds. */
-  async #extend(): Promise<void> {
-    const [oldest] = this.#ring;
-    if (!oldest) return;
-    const limit = RING_CHANGES - this.#ring.length;
-    const older = await this.parts.chat.page(this.room, { before: oldest.rev, limit });
-    // Meanwhile the ring may have moved on; then this no longer joins it without a gap.
-    if (this.#ring[0] !== oldest) return;
-    for (const message of older.reverse()) {
-      if (this.#isFull()) break;
-      const change = toChange(message);
-      this.#ring.unshift(change);
-      this.#ringBytes += change.bytes;
-    }
-  }
-
-  #isFull(): boolean {
-    return this.#ring.length >= RING_CHANGES || this.#ringBytes >= RING_BYTES;
-  }
-
-  #remember(message: StoredMessage): Change {
+  /** The next change: from here on it is part of what the room is. */
+  #show(message: StoredMessage): void {
+    const before = this.rev;
+    this.#waiting.delete(message.rev);
+    this.#rev = message.rev;
     const change = toChange(message);
     this.#ring.push(change);
-    this.#ringBytes += change.bytes;
-    // A newcomer's messages stay, however long they are.
-    while (this.#isFull() && this.#ring.length > RECENT_MESSAGES) {
-      this.#ringBytes -= this.#ring.shift()?.bytes ?? 0;
+    this.#recent.take(change);
+    // Protocol 0 sees no changes; a message that was changed before it could be shown is new to it all the same.
+    if (message.seq > before && !message.deletedAt) {
+      this.parts.publish(topics.basic(this.name), () => basicMessage(message));
     }
-    return change;
+    this.#publish(() => change.text);
+    for (const listener of this.#listeners) listener();
   }
 
-  /** The ring holds every change after this one. */
-  #ringStart(): number {
-    const [oldest] = this.#ring;
-    return oldest ? oldest.rev - 1 : this.rev;
+  #publish(render: () => string, except?: number): void {
+    publishTo(this.room, this.parts.publish, render, except);
+  }
+
+  /** Fills the ring backwards, as far as it holds. */
+  async #extend(): Promise<void> {
+    const { reachesTo: upTo, space: limit } = this.#ring;
+    const older = await this.parts.messages.changes(this.room, { upTo, limit });
+    // Meanwhile the ring may have moved on; then this no longer joins it without a gap.
+    if (this.#ring.reachesTo !== upTo) return;
+    const [oldest] = older;
+    this.#ring.extend(older.map(toChange), oldest && older.length === limit ? oldest.rev - 1 : 0);
+  }
+
+  /** Reads the newest messages, when too many of those that were known are deleted. */
+  async #fill(): Promise<void> {
+    for (;;) {
+      const from = this.rev;
+      const found = await this.parts.messages.recent(this.room, KEPT);
+      await this.#reach(Math.max(0, ...found.map(({ rev }) => rev)));
+      if (from < this.#ring.reachesTo) continue;
+      this.#recent.fill(found.map(toChange), this.#ring.after(from));
+      return;
+    }
+  }
+
+  /** Returns when what is stored up to a `rev` is published too. */
+  async #reach(rev: number): Promise<void> {
+    while (this.rev < rev) {
+      await new Promise<void>((done) => {
+        const stop = this.onChange(() => {
+          stop();
+          done();
+        });
+        this.readOn();
+      });
+    }
   }
 
   async #read(): Promise<void> {
@@ -305,12 +341,15 @@ export class LiveRoom {
     while (this.#readAgain && this.holders > 0) {
       this.#readAgain = false;
       try {
-        const page = await this.parts.chat.page(this.room, {
+        const page = await this.parts.messages.changes(this.room, {
           after: this.rev,
           limit: READ_AT_ONCE,
         });
         if (page.length === READ_AT_ONCE) this.#readAgain = true;
-        for (const message of page) this.take(message);
+        // A number that is missing in between was a change that a later one has replaced.
+        for (const message of page) if (message.rev > this.rev) this.#show(message);
+        for (const rev of this.#waiting.keys()) if (rev <= this.rev) this.#waiting.delete(rev);
+        this.#release();
       } catch (error) {
         this.parts.log.warn({ room: this.name, reason: rootMessage(error) }, 'reading on failed');
         this.#readAgain = true;
@@ -319,19 +358,4 @@ export class LiveRoom {
     }
     this.#reading = false;
   }
-}
-
-function toChange(message: StoredMessage): Change {
-  const text = fullMessage(message);
-  return { rev: message.rev, message, text, bytes: Buffer.byteLength(text) + 1 };
-}
-
-/** As many of the changes as one page may hold; one at least. */
-function withinLimits(changes: Change[]): Change[] {
-  let total = 0;
-  const tooMany = changes.findIndex(({ bytes }, index) => {
-    total += bytes;
-    return index === MAX_PAGE_CHANGES || (index > 0 && total > MAX_PAGE_BYTES);
-  });
-  return tooMany === -1 ? changes : changes.slice(0, tooMany);
 }

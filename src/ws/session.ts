@@ -1,12 +1,12 @@
 import { ChatError, type Disconnect } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import type { ChatService } from '../services/chat.service.ts';
-import type { RoomService } from '../services/room.service.ts';
+import type { Position as ReadPosition } from '../services/read-positions.ts';
 import type { Person } from '../types/identity.ts';
 import type { Place } from '../types/room.ts';
 import { isSameName, parseRoomName } from '../types/text.ts';
 import { type ClientFrame, DEFAULT_ROOM, type ServerFrame } from '../types/websocket.ts';
 import { Admission, type AdmissionParts, type Caller } from './admission.ts';
+import { Conversation, type ConversationParts, type FrameOf } from './conversation.ts';
 import { basicMessage, encode, systemFrame, withId, withMessages } from './frames.ts';
 import type { Hub } from './hub.ts';
 import {
@@ -19,16 +19,24 @@ import {
   stayIn,
   topicOf,
 } from './joined.ts';
-import type { LiveRoom, Page } from './live-room.ts';
+import { type LiveRoom, type Page, topics } from './live-room.ts';
+import type { Notifier } from './notifier.ts';
 import type { Presence } from './presence.ts';
 import { Stay } from './stay.ts';
 
-export interface SessionParts extends AdmissionParts {
-  chat: ChatService;
-  rooms: RoomService;
+export interface SessionParts extends AdmissionParts, ConversationParts {
   hub: Hub;
+  notifier: Notifier;
   presence: Presence;
   log: Logger;
+}
+
+/** A room that is being joined, and what the client is told of it. */
+interface Arrival {
+  live: LiveRoom;
+  place: Place;
+  page: Page;
+  position: ReadPosition;
 }
 
 /** The way to the client. */
@@ -41,8 +49,6 @@ export interface Line {
   /** Sends what waits, and closes. */
   end(reason: Disconnect): void;
 }
-
-type FrameOf<T extends ClientFrame['type']> = Extract<ClientFrame, { type: T }>;
 
 const MAX_LISTED_USERS = 100;
 /** Rooms that one connection may be in. */
@@ -76,26 +82,18 @@ export class Session {
     return this.#state.joined ? this.#state.protocol : undefined;
   }
 
+  /** @returns a promise when it must be found out first where this message goes; it may reject */
+  prepare(frame: FrameOf<'message'>): Promise<void> | undefined {
+    return this.#state.joined ? this.#state.conversation.prepare(frame) : undefined;
+  }
+
   /** @returns when the message is committed and its ack is on its way */
-  message(frame: FrameOf<'message'>): Promise<void> {
-    const { user, protocol, stay } = this.#speaker(frame);
-    if (protocol === 0 && frame.data !== undefined) {
-      throw new ChatError('invalid_frame', '"data" needs "protocol": 1');
-    }
-    stay.checkMaySpeak();
-    const { content, data, id } = frame;
-    const visitor = this.#admission.visitor(user);
-    return this.parts.chat
-      .post({ room: stay.live.room, user, content, clientId: id, data }, visitor)
-      .then(({ message: { room, id: messageId, seq, createdAt: timestamp } }) => {
-        if (id !== undefined) this.#reply({ type: 'ack', id, room, messageId, seq, timestamp });
-      });
+  async message(frame: FrameOf<'message'>): Promise<void> {
+    return this.#checkJoined(frame).conversation.message(frame);
   }
 
   ping(frame: FrameOf<'ping'>): void {
-    checkFull(this.#checkJoined({}), 'ping');
-    const sentAt = frame.sentAt === undefined ? {} : { sentAt: frame.sentAt };
-    this.#reply({ type: 'pong', ...withId(frame), ...sentAt, timestamp: new Date().toISOString() });
+    this.#checkFull(frame).conversation.ping(frame);
   }
 
   /** The frames that take effect one after the other. */
@@ -105,14 +103,20 @@ export class Session {
         return this.#join(frame);
       case 'leave':
         return this.#leave(frame);
-      case 'history':
-        return this.#history(frame);
-      case 'typing':
-        return this.#typing(frame);
-      case 'event':
-        return this.#event(frame);
       case 'auth':
         return this.#auth(frame);
+      case 'history':
+        return this.#checkFull(frame).conversation.history(frame);
+      case 'typing':
+        return this.#checkFull(frame).conversation.typing(frame);
+      case 'event':
+        return this.#checkFull(frame).conversation.event(frame);
+      case 'read':
+        return this.#checkFull(frame).conversation.read(frame);
+      case 'edit':
+      case 'delete':
+      case 'react':
+        return this.#checkFull(frame).conversation.change(frame);
     }
   }
 
@@ -120,6 +124,7 @@ export class Session {
   drop(at: Date): void {
     this.#admission.close();
     if (!this.#state.joined) return;
+    this.#state.stopListening();
     for (const stay of [...this.#state.rooms.values()]) {
       this.#exit(this.#state, stay);
       this.parts.presence.drop(stay.live.name, this.#state.user, at);
@@ -143,16 +148,22 @@ export class Session {
       const { changes } = hub;
       const visitor = this.#admission.visitor(user);
       const { room, place } = await rooms.enter(visitor, name, hub.find(name));
+      if (room.direct && protocol === 0) {
+        throw new ChatError('invalid_frame', 'A direct room needs "protocol": 1');
+      }
       const live = await hub.open(room, changes);
       if (!live) continue;
-      const fetched = await live.fetch(frame).catch((error) => {
+      const [fetched, position] = await Promise.all([
+        live.fetch(frame),
+        this.parts.positions.enter(user, room),
+      ]).catch((error) => {
         hub.release(live);
         throw error;
       });
       if (changes === hub.changes) {
         const page = live.page(frame, fetched);
         this.#state = this.#state.joined ? this.#state : this.#begin(user, protocol);
-        this.#arrive(this.#state, frame, live, place, page);
+        this.#arrive(this.#state, frame, { live, place, page, position });
         return;
       }
       hub.release(live);
@@ -163,13 +174,15 @@ export class Session {
    * The synchronous step in which a client is shown what there is, and subscribes to what follows; if
    * it could wait, a change could slip through between.
    */
-  #arrive(state: Joined, frame: { id?: string }, live: LiveRoom, place: Place, page: Page): void {
+  #arrive(state: Joined, frame: { id?: string }, arrival: Arrival): void {
+    const { live, page, place } = arrival;
     if (page.complete) this.#settle(state, live, place);
     else this.#stayOut(state, live);
     if (state.protocol === 0) this.#welcome(state.user, live, page);
-    else this.line.send(this.#joined(frame, state.user, live, page));
+    else this.line.send(this.#joined(frame, state.user, arrival));
     this.line.flush();
-    if (page.complete) this.line.subscribe(topicOf(state, live));
+    const topic = topicOf(state, live);
+    if (page.complete && topic) this.line.subscribe(topic);
   }
 
   async #enter({ username, token }: FrameOf<'join'>): Promise<Person> {
@@ -179,10 +192,17 @@ export class Session {
   }
 
   #begin(user: Person, protocol: 0 | 1): Joined {
+    const send = (frame: string) => this.line.send(frame);
+    const visitor = () => ({ ...this.#admission.visitor(user), user });
+    const speaker = { user, protocol, rooms: new Map(), visitor };
+    const conversation = new Conversation(this.parts, speaker, send);
+    let stopListening = () => {};
     if (protocol === 1) {
+      this.line.subscribe(topics.user(user.id));
+      stopListening = this.parts.notifier.open(user, send);
       this.#admission.warnBy((seconds) => this.#reply({ type: 'expiring', seconds }));
     }
-    return { joined: true, user, protocol, rooms: new Map() };
+    return { joined: true, ...speaker, conversation, stopListening };
   }
 
   #settle(state: Joined, live: LiveRoom, place: Place): void {
@@ -191,19 +211,13 @@ export class Session {
       this.parts.hub.release(live);
       return;
     }
-    const visitor = () => this.#admission.visitor(user);
     const topic = topicOf(state, live);
-    const line = {
+    const line = topic && {
       pause: () => this.line.unsubscribe(topic),
       resume: () => this.line.subscribe(topic),
     };
-    const stay = new Stay(
-      live,
-      place,
-      visitor,
-      (reason) => this.#putOut(state, stay, reason),
-      line,
-    );
+    const putOut = (reason: ChatError) => this.#putOut(state, stay, reason);
+    const stay = new Stay(live, place, state.visitor, putOut, line || undefined);
     rooms.set(live.name, stay);
     this.parts.presence.enter(live.name, user);
   }
@@ -229,7 +243,8 @@ export class Session {
     this.line.send(systemFrame(name, `Welcome ${username}!`), ...recent);
   }
 
-  #joined(frame: { id?: string }, { username }: Person, live: LiveRoom, page: Page): string {
+  #joined(frame: { id?: string }, { username }: Person, arrival: Arrival): string {
+    const { live, page, position } = arrival;
     const { presence } = this.parts;
     return withMessages(
       {
@@ -241,6 +256,7 @@ export class Session {
         epoch: live.epoch,
         complete: page.complete,
         reset: page.reset,
+        ...position,
         users: presence.some(live.name, MAX_LISTED_USERS),
         userCount: presence.count(live.name),
       },
@@ -250,7 +266,8 @@ export class Session {
 
   #leave(frame: FrameOf<'leave'>): void {
     const state = this.#checkJoined(frame);
-    const left = frame.room === undefined ? [...state.rooms.values()] : [stayIn(state, frame.room)];
+    const left =
+      frame.room === undefined ? [...state.rooms.values()] : [stayIn(state.rooms, frame.room)];
     if (left.length === 0) throw notJoined();
     for (const stay of left) {
       const room = stay.live.name;
@@ -260,30 +277,8 @@ export class Session {
     }
   }
 
-  async #history(frame: FrameOf<'history'>): Promise<void> {
-    const { live } = this.#speaker(frame).stay;
-    const { texts, more } = await live.history(frame);
-    const reply = { type: 'history', ...withId(frame), room: live.name, more } as const;
-    this.line.send(withMessages(reply, texts));
-  }
-
-  #typing(frame: FrameOf<'typing'>): void {
-    const { user, stay } = this.#speaker(frame);
-    stay.checkMaySpeak();
-    this.parts.chat.typing(stay.live.room, user);
-    this.#acknowledge(frame);
-  }
-
-  #event(frame: FrameOf<'event'>): void {
-    const { user, stay } = this.#speaker(frame);
-    stay.checkMaySpeak();
-    this.parts.chat.event(stay.live.room, frame, this.#admission.visitor(user));
-    this.#acknowledge(frame);
-  }
-
   async #auth(frame: FrameOf<'auth'>): Promise<void> {
-    const state = this.#checkJoined({});
-    checkFull(state, 'auth');
+    const state = this.#checkFull(frame);
     await this.#admission.renew(frame.token, state.rooms.keys());
     // Its role may be another one.
     for (const stay of [...state.rooms.values()]) stay.check();
@@ -293,19 +288,19 @@ export class Session {
   #exit(state: Joined, stay: Stay): void {
     stay.end();
     state.rooms.delete(stay.live.name);
-    this.line.unsubscribe(topicOf(state, stay.live));
+    const topic = topicOf(state, stay.live);
+    if (topic) this.line.unsubscribe(topic);
     this.parts.hub.release(stay.live);
   }
 
-  /** Who speaks and where, or the reason why not. */
-  #speaker(frame: FrameOf<'message' | 'history' | 'typing' | 'event'>) {
-    const state = this.#checkJoined(frame);
-    if (frame.type !== 'message') checkFull(state, frame.type);
-    const [only] = state.rooms.size === 1 ? state.rooms.keys() : [];
-    return { ...state, stay: stayIn(state, frame.room ?? only ?? DEFAULT_ROOM) };
+  /** For frames that protocol 0 does not have. */
+  #checkFull(frame: Exclude<ClientFrame, FrameOf<'join' | 'message' | 'leave'>>): Joined {
+    const state = this.#checkJoined('room' in frame ? { room: frame.room } : {});
+    checkFull(state, frame.type);
+    return state;
   }
 
-  #checkJoined({ username, room }: { username?: string; room?: string }): Joined {
+  #checkJoined({ username, room }: { username?: string; room?: string | undefined }): Joined {
     if (!this.#state.joined) throw notJoined(room);
     if (username !== undefined && !isSameName(username, this.#state.user.username)) {
       throw new ChatError('forbidden', notYou(this.#state.user));

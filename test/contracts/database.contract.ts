@@ -7,6 +7,8 @@ import { type OpenDatabase, rows } from '../../src/db/index.ts';
 import { createLogger } from '../../src/log.ts';
 import { ChatService } from '../../src/services/chat.service.ts';
 import { Limits } from '../../src/services/limits.ts';
+import { MessageReader } from '../../src/services/message-reader.ts';
+import { ReadPositions } from '../../src/services/read-positions.ts';
 import { RoomService } from '../../src/services/room.service.ts';
 import { RoomPeople } from '../../src/services/room-people.ts';
 import { UserService } from '../../src/services/user.service.ts';
@@ -30,13 +32,16 @@ export function databaseContract(
     bus.subscribe((event) => {
       if (event.kind === 'messages') published.push(...event.messages.map(({ rev }) => rev));
     });
+    const messages = new MessageReader(db);
     return {
       db,
       bus,
       published,
+      messages,
       users: new UserService(db, bus, log),
       rooms: new RoomService(db, bus, limits, log),
-      chat: new ChatService(db, bus, { maxContentLength: 4000 }, limits, log),
+      positions: new ReadPositions(db, messages, bus),
+      chat: new ChatService(db, messages, bus, { maxContentLength: 4000 }, limits, log),
     };
   };
   const scene = async () => {
@@ -70,15 +75,15 @@ export function databaseContract(
     });
 
     test('keeps what was said to the letter', async () => {
-      const { chat, room, user } = await scene();
+      const { chat, messages, room, user } = await scene();
       const contents = ['{"a",NULL,\\}', 'NULL', '\\', '"', "it's", ' \t\n x ', '🎉日本', "');--"];
       for (const content of contents) await chat.post({ room, user, content, clientId: content });
-      const page = await chat.page(room, { limit: 100 });
+      const page = await messages.page(room, { limit: 100 });
       expect(page.map(({ content }) => content)).toEqual(contents);
     });
 
     test('stores a client id once, within a batch, across batches and across writers (contract 4.5)', async () => {
-      const { chat, room, user, published } = await scene();
+      const { chat, messages, room, user, published } = await scene();
       const { chat: second, published: publishedThere } = await services();
       const post = (writer: ChatService, clientId: string, content = clientId) =>
         writer.post({ room, user, content, clientId });
@@ -97,7 +102,7 @@ export function databaseContract(
       expect([...published, ...publishedThere].sort((a, b) => a - b)).toEqual(
         Array.from({ length: 300 }, (_, n) => n + 1),
       );
-      expect(await chat.page(room, { limit: 1 })).toMatchObject([{ seq: 300 }]);
+      expect(await messages.page(room, { limit: 1 })).toMatchObject([{ seq: 300 }]);
     });
 
     test('gives several writers at once one order without gaps (contract 4.2)', async () => {
@@ -112,10 +117,10 @@ export function databaseContract(
         ),
       );
       for (const each of [room, other]) {
-        const { chat } = await services();
+        const { messages } = await services();
         const all = [];
         for (let after = 0; ; ) {
-          const page = await chat.page(each, { after, limit: 100 });
+          const page = await messages.page(each, { after, limit: 100 });
           if (page.length === 0) break;
           all.push(...page);
           after = page.at(-1)?.seq ?? 0;
@@ -133,7 +138,7 @@ export function databaseContract(
     });
 
     test('takes no more than its bound at once; what it takes, it stores', async () => {
-      const { chat, room, user } = await scene();
+      const { chat, messages, room, user } = await scene();
       const content = 'x'.repeat(4000);
       const results = await Promise.allSettled(
         Array.from({ length: 5000 }, () => chat.post({ room, user, content })),
@@ -145,12 +150,12 @@ export function databaseContract(
       for (const result of results.slice(taken)) {
         expect(result).toMatchObject({ reason: { code: 'overloaded', retryAfter: 1 } });
       }
-      expect(await chat.page(room, { limit: 1 })).toMatchObject([{ seq: taken }]);
+      expect(await messages.page(room, { limit: 1 })).toMatchObject([{ seq: taken }]);
       await chat.post({ room, user, content: 'there is room again' });
     });
 
     test('does not fail a batch for one bad row', async () => {
-      const { chat, room, user, db } = await scene();
+      const { chat, messages, room, user, db } = await scene();
       // No ordinary input can be refused by the schema, so this one test makes it refuse something.
       const constraint = sql.identifier(`no_poison_${room.id}`);
       await db.execute(
@@ -170,7 +175,7 @@ export function databaseContract(
         'rejected',
         'fulfilled',
       ]);
-      const page = await chat.page(room, { limit: 10 });
+      const page = await messages.page(room, { limit: 10 });
       expect(page.map(({ content, seq }) => `${seq}${content}`)).toEqual(['1a', '2b', '3c', '4d']);
     });
 
@@ -233,14 +238,14 @@ export function databaseContract(
     });
 
     test('keeps the people of a room, and deletes a room with all its messages', async () => {
-      const { db, bus, rooms, users, chat, user } = await scene();
+      const { db, bus, rooms, users, positions, messages, chat, user } = await scene();
       const key = { kind: 'key' } as const;
       const name = fresh('room');
       await rooms.create({ identity: key }, { name, private: true, topic: 'secret' });
-      const people = new RoomPeople({ db, bus, rooms, users, log });
+      const people = new RoomPeople({ db, bus, rooms, users, positions, log });
       const asUser = { identity: { kind: 'guest' } as const, user };
       await expect(rooms.visit(asUser, name)).rejects.toMatchObject({ code: 'not_found' });
-      await users.claim(await users.standing(user.username));
+      await users.claim(await users.standing(user.username), 'user');
       await people.setMember(key, name, user.username, true);
       await people.setMute(key, name, user.username, true);
       const { room, place } = await rooms.visit(asUser, name);
@@ -252,7 +257,7 @@ export function databaseContract(
       await expect(chat.post({ room, user, content: 'late' })).rejects.toMatchObject({
         code: 'not_found',
       });
-      while ((await chat.page(room, { limit: 1 })).length > 0);
+      while ((await messages.page(room, { limit: 1 })).length > 0);
       await rooms.close();
     });
 

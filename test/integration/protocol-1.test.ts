@@ -20,6 +20,8 @@ describe('protocol 1 (contract 3.2)', () => {
       messages: [],
       complete: true,
       reset: false,
+      unread: 0,
+      lastRead: 0,
       users: ['ana'],
       userCount: 1,
     });

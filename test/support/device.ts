@@ -1,6 +1,6 @@
 import type { ServerFrame } from '../../src/types/websocket.ts';
 
-type Message = Extract<ServerFrame, { type: 'message' }>;
+type Message = Extract<ServerFrame, { type: 'message' | 'update' }>;
 
 /** What a device has of a room: all of its changes so far, in the order in which they came. */
 interface View {

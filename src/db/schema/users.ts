@@ -1,4 +1,5 @@
 import { integer, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
+import { roles } from '../../types/identity.ts';
 
 export const users = pgTable('users', {
   id: integer().primaryKey().generatedAlwaysAsIdentity(),
@@ -15,9 +16,7 @@ export const users = pgTable('users', {
   /** Tokens issued until then are over. */
   tokensEndedAt: timestamp('tokens_ended_at', { withTimezone: true, precision: 3 }),
   /** Of the last token that it has shown; notices go to roles. */
-  role: text({ enum: ['user', 'admin'] })
-    .notNull()
-    .default('user'),
+  role: text({ enum: roles }).notNull().default('user'),
   bannedAt: timestamp('banned_at', { withTimezone: true, precision: 3 }),
   /** Rises with each change of the four above, so that the newer of two copies can be told. */
   version: integer().notNull().default(0),

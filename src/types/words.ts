@@ -1,0 +1,68 @@
+/** Scripts that put no spaces between words: there a dictionary has to find them. */
+const SPACELESS = String.raw`\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}`;
+const RUN = /[\p{L}\p{M}\p{N}_]+/gu;
+const NEEDS_DICTIONARY = new RegExp(`[${SPACELESS}]`, 'u');
+/** What is longer differs in its beginning, or is no word; an entry of an index has to be short. */
+const MAX_WORD_LENGTH = 64;
+
+let segmenter: Intl.Segmenter | undefined;
+
+/**
+ * The different words of a text as the search compares them: in lower case, after NFKC, Latin letters
+ * without their accents. The same is done to what is searched for.
+ */
+export function wordsOf(text: string): string[] {
+  const plain = plainOf(text);
+  const words = new Set<string>();
+  for (const run of plain.match(RUN) ?? []) {
+    if (!NEEDS_DICTIONARY.test(run)) {
+      words.add(run.slice(0, MAX_WORD_LENGTH));
+      continue;
+    }
+    segmenter ??= new Intl.Segmenter(undefined, { granularity: 'word' });
+    for (const { segment, isWordLike } of segmenter.segment(run)) {
+      if (isWordLike) words.add(segment.slice(0, MAX_WORD_LENGTH));
+    }
+  }
+  return [...words];
+}
+
+function plainOf(text: string): string {
+  const lower = text.toLowerCase();
+  // Most texts have nothing that these would change.
+  if (/^[\0-\x7f]*$/.test(lower)) return lower;
+  const composed = lower.normalize('NFKC').toLowerCase();
+  return composed
+    .normalize('NFD')
+    .replace(/(\p{sc=Latn})\p{M}+/gu, '$1')
+    .normalize('NFC');
+}
+
+/** A name may end before these: no space separates it from what follows. */
+const MAY_FOLLOW_A_NAME = new RegExp(`[${SPACELESS}_.-]`, 'u');
+const MENTION = /(?<![\p{L}\p{M}\p{N}_.@-])@([\p{L}\p{Nd}][\p{L}\p{M}\p{Nd}_.-]*)/gu;
+const MAX_NAME_LENGTH = 32;
+/** Different names that one message may mention; further ones are just text. */
+const MAX_MENTIONS = 50;
+
+/**
+ * What may be a user's name after each `@` of a text: the keys of the candidates, the longest first, since
+ * nothing but the list of users tells where a name ends in `@ana.` or `@太郎さん`.
+ */
+export function mentionsIn(content: string): string[][] {
+  if (!content.includes('@')) return [];
+  const found = new Map<string, string[]>();
+  for (const [, raw = ''] of content.normalize('NFKC').matchAll(MENTION)) {
+    const letters = [...raw];
+    const whole = letters.slice(0, MAX_NAME_LENGTH);
+    const candidates: string[] = [];
+    for (let length = whole.length; length > 0; length--) {
+      const next = letters[length];
+      if (next !== undefined && !MAY_FOLLOW_A_NAME.test(next)) continue;
+      candidates.push(whole.slice(0, length).join('').toLowerCase());
+    }
+    if (candidates.length > 0) found.set(raw, candidates);
+    if (found.size === MAX_MENTIONS) break;
+  }
+  return [...found.values()];
+}
