@@ -10,7 +10,7 @@ import { EventsQuery, problemReplies } from '../types/rest.ts';
 import { visitorOf } from '../types/room.ts';
 import type { Caller } from '../ws/admission.ts';
 import type { Hub } from '../ws/hub.ts';
-import type { LiveRoom } from '../ws/live-room.ts';
+import type { LiveRoom, Position } from '../ws/live-room.ts';
 import { Stay } from '../ws/stay.ts';
 
 /** Events that may wait for a reader who is slow; what comes then is not seen. */
@@ -43,7 +43,11 @@ export function eventRoutes(parts: EventParts) {
         const signal = AbortSignal.any([request.signal, over.signal]);
         const caller = { identity, address: origin.address };
         const { live, leave } = await enter(parts, caller, name, () => over.abort());
-        return new Response(stream(live, asked, quiet, signal, leave), {
+        const start = await startOf(live, asked).catch((error) => {
+          leave();
+          throw error;
+        });
+        return new Response(stream(live, start, quiet, signal, leave), {
           headers: { 'content-type': 'text/event-stream', 'cache-control': 'no-store' },
         });
       },
@@ -118,6 +122,15 @@ async function enter(
   }
 }
 
+/** The `rev` behind which a stream begins; where another history is asked for, before its newest messages. */
+async function startOf(live: LiveRoom, asked: Position = { since: '$' }): Promise<number> {
+  if (live.page(asked).reset) {
+    await live.fetch(asked);
+    return Math.min(live.rev, ...live.page(asked).changes.map(({ rev }) => rev - 1));
+  }
+  return typeof asked.since === 'number' ? asked.since : live.rev;
+}
+
 /**
  * The stream is a cursor that moves through the room: nothing is kept for a reader who is slow, it
  * just reads on later, from the ring or from the database. Only events, which are nowhere else, wait for
@@ -125,17 +138,13 @@ async function enter(
  */
 function stream(
   live: LiveRoom,
-  asked: { since: number; epoch?: string } | undefined,
+  start: number,
   quiet: number,
   signal: AbortSignal,
   release: () => void,
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
-  // Where another history is asked for, it begins with the newest messages of this one.
-  const { changes, reset } = live.page(asked ?? { since: '$' });
-  let cursor = live.rev;
-  if (reset) cursor -= changes.length;
-  else if (asked) cursor = asked.since;
+  let cursor = start;
 
   let wake = () => {};
   const shown: string[] = [];

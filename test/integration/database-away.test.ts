@@ -58,7 +58,7 @@ describe('a database that goes away', () => {
       const ben = await server.join('ben', 'room');
       await ana.expect('system');
       // Postgres says this once the statement is committed.
-      proxy.cutAtAnswer('INSERT 0 1');
+      proxy.cutAtAnswer('SELECT 1');
       ana.send({ type: 'message', content: 'lost and found', id: '1' });
       expect(await ana.untilType('error')).toMatchObject({ code: 'unavailable', id: '1' });
       await proxy.mend();
@@ -72,6 +72,29 @@ describe('a database that goes away', () => {
       expect(await ana.untilType('ack')).toMatchObject({ seq: 1 });
       ana.send({ type: 'message', content: 'next', id: '2' });
       expect(await ben.expect('message')).toMatchObject({ content: 'next', seq: 2 });
+    },
+  );
+
+  testWithPostgres(
+    'after an edit whose answer was lost, everyone still sees it once, and it may be sent again',
+    async () => {
+      const { proxy, server } = await behindProxy();
+      const ana = await server.enter('ana', 'room');
+      const ben = await server.enter('ben', 'room');
+      ana.send({ type: 'message', content: 'first', id: '1' });
+      const { messageId } = await ana.untilType('ack');
+      const edit = { type: 'edit', messageId, content: 'second', id: '2' };
+      // The message has been read again after the commit when this cuts.
+      proxy.cutAtAnswer('second');
+      ana.send(edit);
+      expect(await ana.untilType('error')).toMatchObject({ code: 'unavailable', id: '2' });
+      await proxy.mend();
+      for (const client of [ana, ben]) {
+        expect(await client.untilType('update')).toMatchObject({ content: 'second', rev: 2 });
+      }
+      ana.send(edit);
+      expect(await ana.untilType('ack')).toMatchObject({ id: '2', rev: 2 });
+      expect((await ben.settle()).filter(({ type }) => type === 'update')).toEqual([]);
     },
   );
 });

@@ -21,6 +21,8 @@ export interface TestServer {
   connect(token?: string): Promise<Client>;
   /** A client that has joined and read its welcome and what came before it. */
   join(username: string, room: string): Promise<Client>;
+  /** The same in protocol 1, with a token if the name is an account's. */
+  enter(username: string, room: string, token?: string): Promise<Client>;
   fetch(path: string, init?: RequestInit): Promise<Response>;
   post(path: string, body: unknown): Promise<Response>;
   /** A request with a token, and with a JSON body if one is given. */
@@ -89,6 +91,12 @@ export async function startServer(
       const client = await connect();
       client.send({ type: 'join', username, room });
       await client.until((frame) => frame.type === 'system' && frame.content.startsWith('Welcome'));
+      return client;
+    },
+    async enter(username, room, token) {
+      const client = await connect(token);
+      client.send({ type: 'join', username, room, protocol: 1 });
+      await client.untilType('joined');
       return client;
     },
     fetch: (path, init) => fetch(url + path, init),
