@@ -1,0 +1,139 @@
+import { describe, expect, test } from 'bun:test';
+import { fresh, startServer } from '../support/server.ts';
+import { mint, SECRET } from '../support/tokens.ts';
+
+const server = await startServer({ authSecret: SECRET });
+
+/** A room in which all of this was said, and a search of it. */
+async function roomOf(contents: string[]) {
+  const room = fresh('room');
+  const client = await server.enter(fresh('ana'), room);
+  for (const content of contents) client.send({ type: 'message', content });
+  await client.until((frame) => frame.type === 'message' && frame.seq === contents.length);
+  const ask = (q: string, more = '') =>
+    server.fetch(`/messages/search?room=${room}&q=${encodeURIComponent(q)}${more}`);
+  const find = async (q: string) =>
+    (await (await ask(q)).json()).map(({ content }: { content: string }) => content);
+  return { room, client, ask, find };
+}
+
+describe('search (contract 5)', () => {
+  test('finds whole words in any order, newest first, in upper or lower case', async () => {
+    const { find, room, ask } = await roomOf([
+      'The quick brown fox',
+      'A fox is QUICK.',
+      'Foxes are quicker',
+      'user_name v1.2 at 10:30',
+    ]);
+    expect(await find('fox quick')).toEqual(['A fox is QUICK.', 'The quick brown fox']);
+    expect(await find('FOX')).toHaveLength(2);
+    expect(await find('foxes')).toEqual(['Foxes are quicker']);
+    expect(await find('user_name 10')).toHaveLength(1);
+    expect(await find('absent')).toEqual([]);
+    const [found] = await (await ask('brown')).json();
+    expect(found).toMatchObject({ room, seq: 1, rev: 1, content: 'The quick brown fox' });
+  });
+
+  test('knows the words of Indonesian, English, Japanese and Thai', async () => {
+    const { find } = await roomOf([
+      'Selamat pagi, buku-buku itu sudah dikirim ke Jakarta',
+      'The naïve café résumé',
+      '来週の会議は東京で行います',
+      'สวัสดีครับ วันนี้อากาศดีมาก',
+      '오늘 회의는 서울에서',
+      'ＦＵＬＬ ｗｉｄｔｈ ﾃｽﾄ',
+      'Привет, мир',
+    ]);
+    for (const [query, start] of [
+      ['buku jakarta', 'Selamat'],
+      ['PAGI', 'Selamat'],
+      ['cafe', 'The'],
+      ['naïve', 'The'],
+      ['résumé', 'The'],
+      ['東京', '来週'],
+      ['会議 来週', '来週'],
+      ['東京で', '来週'],
+      ['อากาศ', 'สวัสดี'],
+      ['วันนี้', 'สวัสดี'],
+      ['สวัสดี', 'สวัสดี'],
+      ['회의는', '오늘'],
+      ['full', 'ＦＵＬＬ'],
+      ['テスト', 'ＦＵＬＬ'],
+      ['ПРИВЕТ', 'Привет'],
+    ] as const) {
+      const found = await find(query);
+      expect([query, found.length, found[0]?.startsWith(start)]).toEqual([query, 1, true]);
+    }
+  });
+
+  test('takes what is typed for text, never for a query', async () => {
+    const { find, ask } = await roomOf(["it's 100% fun | not dull & (grey)", 'fun', 'dull']);
+    for (const query of [
+      "it's",
+      '100%',
+      'fun & dull',
+      '(grey',
+      'fun | dull',
+      "'fun' dull",
+      '!fun grey',
+      '\\fun dull',
+    ]) {
+      expect([query, await find(query)]).toEqual([query, ["it's 100% fun | not dull & (grey)"]]);
+    }
+    expect(await find('fun:*')).toEqual(['fun', "it's 100% fun | not dull & (grey)"]);
+    expect(await find('<-> fun')).toHaveLength(2);
+    for (const nothing of ['!!!', '👍', "' & '"]) {
+      const refused = await ask(nothing);
+      expect(refused.status).toBe(400);
+      expect(await refused.json()).toMatchObject({ code: 'invalid_frame' });
+    }
+    expect((await server.fetch('/messages/search')).status).toBe(400);
+    expect((await ask('x'.repeat(257))).status).toBe(400);
+    expect(await find('x'.repeat(256))).toEqual([]);
+  });
+
+  test('follows edits and deletions', async () => {
+    const { find, client } = await roomOf(['first words']);
+    const messageId = client.received.find(({ type }) => type === 'message') as { id: number };
+    client.send({ type: 'edit', messageId: messageId.id, content: 'other thoughts' });
+    await client.untilType('update');
+    expect(await find('first')).toEqual([]);
+    expect(await find('thoughts')).toEqual(['other thoughts']);
+    client.send({ type: 'delete', messageId: messageId.id });
+    await client.untilType('update');
+    expect(await find('thoughts')).toEqual([]);
+  });
+
+  test('pages through what is common and what is rare', async () => {
+    const many = Array.from({ length: 45 }, (_, n) => `common ${n % 9 ? '' : 'rare'} number${n}`);
+    const { room } = await roomOf(many);
+    for (const [q, wanted] of [
+      ['common', 45],
+      ['rare', 5],
+    ] as const) {
+      const seen: number[] = [];
+      let pages = 0;
+      for (let path = `/messages/search?room=${room}&q=${q}&limit=3`; path; pages++) {
+        const page = await server.fetch(path);
+        seen.push(...(await page.json()).map(({ seq }: { seq: number }) => seq));
+        path = /<([^>]+)>; rel="next"/.exec(page.headers.get('link') ?? '')?.[1] ?? '';
+      }
+      expect(seen).toHaveLength(wanted);
+      expect(seen).toEqual(seen.toSorted((a, b) => b - a));
+      expect(pages).toBe(Math.ceil(wanted / 3));
+    }
+  });
+
+  test('shows only what is said in the room that is asked for, and only to those who may read it', async () => {
+    const word = `w${crypto.randomUUID().replaceAll('-', '')}`;
+    const { find } = await roomOf(['nothing of it']);
+    const [owner, room] = [fresh('owner'), fresh('room')];
+    const token = await mint({ sub: owner });
+    await server.request('POST', '/rooms', token, { name: room, private: true });
+    await server.request('POST', '/messages', token, { username: owner, room, content: word });
+    expect(await find(word)).toEqual([]);
+    const inside = `/messages/search?room=${room}&q=${word}`;
+    expect(await (await server.request('GET', inside, token)).json()).toHaveLength(1);
+    expect((await server.fetch(inside)).status).toBe(404);
+  });
+});
