@@ -210,7 +210,7 @@ describe('a message that was said (contract 3.2)', () => {
     expect(await call('DELETE', '', undefined)).toMatchObject([401, { code: 'unauthorized' }]);
     expect(await call('PUT', '/reactions/thumbs', token)).toMatchObject([400, {}]);
     expect(await call('DELETE', '', API_KEY)).toMatchObject([200, { rev: 6, deletedAt: time }]);
-    const shown = everyone[0]?.received.filter(({ type }) => type === 'update') ?? [];
+    const shown = (await (everyone[0] as Client).settle()).filter(({ type }) => type === 'update');
     expect(shown.map((frame) => 'rev' in frame && frame.rev)).toEqual([2, 3, 4, 5, 6]);
     expect(await (await server.fetch('/messages/4000000000')).json()).toMatchObject({
       code: 'not_found',

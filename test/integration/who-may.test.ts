@@ -110,6 +110,15 @@ const ruling = {
   open: inRoom(no, no, never, ok, never, never, never),
   closed: inRoom(none, no, none, ok, never, never, never),
 };
+/** What the owner said: for the owner and for admins. */
+const rewriting = {
+  open: inRoom(no, no, never, ok, never, 'muted', 'banned'),
+  closed: inRoom(no, no, none, ok, never, 'muted', 'banned'),
+};
+const unsaying = {
+  open: { ...rewriting.open, muted: never },
+  closed: { ...rewriting.closed, muted: never },
+};
 /** Only for those who have a token. */
 const showing = {
   open: { ...speaking.open, guest: { open: no, required: no } },
@@ -129,6 +138,24 @@ const talking = {
   closed: { ...inside.closed, muted: 'muted' },
 };
 
+const correcting = {
+  open: { ...talking.open, ...only('forbidden') },
+  closed: { ...talking.closed, ...only('forbidden'), guest: talking.closed.guest },
+};
+/** Of those who are let in but rule nothing; the guest only where guests are let in. */
+function only(refused: string) {
+  const guest = { open: refused, required: 'not_joined' };
+  return { guest, account: refused, 'another account': refused, member: refused };
+}
+const withdrawing = {
+  open: { ...correcting.open, muted: never },
+  closed: { ...correcting.closed, muted: never },
+};
+for (const row of [correcting.closed, withdrawing.closed]) {
+  row.account = 'not_joined';
+  row['another account'] = 'not_joined';
+}
+
 interface Attempt {
   /** With the names in it, where the route has any. */
   path?: string;
@@ -142,13 +169,13 @@ function both(
   route: string,
   what: string,
   rows: Record<'open' | 'closed', Cells>,
-  attempt: (room: string, scene: Scene, someone: Someone) => Attempt,
+  attempt: (room: string, scene: Scene, someone: Someone, said: number) => Attempt,
 ): RouteRow[] {
   return (['open', 'closed'] as const).map((kind) => [
     route,
     `${what}, in ${kind === 'open' ? 'a public' : 'a private'} room`,
     rows[kind],
-    (scene, someone) => attempt(scene[kind], scene, someone),
+    (scene, someone) => attempt(scene[kind], scene, someone, scene.said[kind]),
   ]);
 }
 
@@ -198,6 +225,66 @@ const routes: RouteRow[] = [
     body: { username: self, content: 'x', room },
   })),
   ...both('GET /messages', 'read', reading, (room) => ({ path: `/messages?room=${room}` })),
+  ...both('GET /messages/search', 'search', reading, (room) => ({
+    path: `/messages/search?room=${room}&q=said`,
+  })),
+  [
+    'PATCH /messages/:id',
+    'edit what ana said',
+    { ...cells(no, no, ok, never, ok, ok, no), muted: 'muted', banned: 'banned' },
+    ({ said }) => ({ path: `/messages/${said.byAna}`, body: { content: 'x' } }),
+  ],
+  ...both('PATCH /messages/:id', 'edit what the owner said', rewriting, (_, __, ___, said) => ({
+    path: `/messages/${said}`,
+    body: { content: 'x' },
+  })),
+  ...both('DELETE /messages/:id', 'delete what the owner said', unsaying, (_, __, ___, said) => ({
+    path: `/messages/${said}`,
+  })),
+  ...['PUT', 'DELETE'].flatMap((method) =>
+    both(
+      `${method} /messages/:id/reactions/:emoji`,
+      'react as oneself',
+      speaking,
+      (_, __, { self }, said) => ({ path: `/messages/${said}/reactions/👍?username=${self}` }),
+    ),
+  ),
+  [
+    'GET /notifications',
+    'see what waits',
+    members,
+    (_, { self }) => ({ path: `/notifications?username=${self}` }),
+  ],
+  [
+    'GET /notifications',
+    'see what waits for ana',
+    cells(no, no, ok, never, never, ok, no),
+    ({ ana }) => ({ path: `/notifications?username=${ana}` }),
+  ],
+  [
+    'POST /notifications',
+    'tell everyone',
+    admins,
+    ({ guest }) => ({ body: { to: [guest], data: {} } }),
+  ],
+  [
+    'PUT /notifications/:id/read',
+    'have read what is not one’s own',
+    cells(none, no, none, none, none, none, no),
+    (_, { self }) => ({ path: `/notifications/4000000000/read?username=${self}` }),
+  ],
+  [
+    'GET /me/rooms',
+    'see one’s rooms',
+    members,
+    (_, { self }) => ({ path: `/me/rooms?username=${self}` }),
+  ],
+  [
+    'GET /me/rooms',
+    'see ana’s rooms',
+    cells(no, no, ok, never, never, ok, no),
+    ({ ana }) => ({ path: `/me/rooms?username=${ana}` }),
+  ],
   ...both('GET /events', 'listen', reading, (room) => ({ path: `/events?room=${room}` })),
   ['GET /rooms', 'look around', members],
   ['POST /rooms', 'make a room', owners, () => ({ body: { name: fresh('new'), private: true } })],
@@ -277,7 +364,14 @@ const routes: RouteRow[] = [
   ['PUT /me/password', 'change it', oneself, () => ({ body: { password: 'another password' } })],
 ];
 
-type FrameRow = [type: string, what: string, cells: Cells, frame: (scene: Scene) => object];
+type FrameRow = [
+  type: string,
+  what: string,
+  cells: Cells,
+  frame: (scene: Scene) => object,
+  /** The room that is joined before, when the frame does not name it. */
+  joined?: (scene: Scene) => string,
+];
 
 function bothFrames(
   type: string,
@@ -292,6 +386,21 @@ function bothFrames(
   ]);
 }
 
+/** What is done to what the owner has said in the room. */
+function onSaid(
+  type: string,
+  rows: Record<'open' | 'closed', Cells>,
+  frame: object = {},
+): FrameRow[] {
+  return (['open', 'closed'] as const).map((kind) => [
+    type,
+    `what the owner said in ${kind === 'open' ? 'a public' : 'a private'} room`,
+    rows[kind],
+    (scene) => ({ ...frame, messageId: scene.said[kind] }),
+    (scene) => scene[kind],
+  ]);
+}
+
 /** The frame is sent after a join of its room as oneself, unless it is a join itself. */
 const frames: FrameRow[] = [
   ['join', 'as ana', asAna, ({ ana }) => ({ username: ana })],
@@ -301,6 +410,11 @@ const frames: FrameRow[] = [
   ...bothFrames('typing', talking),
   ...bothFrames('event', talking, { name: 'x' }),
   ...bothFrames('history', inside),
+  ...bothFrames('read', inside, { seq: 1 }),
+  ['message', 'to someone directly', joined, ({ guest }) => ({ to: guest, content: 'x' })],
+  ...onSaid('edit', correcting, { content: 'x' }),
+  ...onSaid('delete', withdrawing),
+  ...onSaid('react', talking, { emoji: '👍' }),
   ...bothFrames('leave', inside),
   ['ping', 'ask', joined, () => ({})],
   [
@@ -333,9 +447,14 @@ async function callRoute(
   return (await response.json()).code;
 }
 
-async function sendFrame(server: TestServer, frame: object, { self, token }: Someone) {
+async function sendFrame(
+  server: TestServer,
+  frame: object,
+  { self, token }: Someone,
+  joined = fresh('room'),
+) {
   const client = await server.connect();
-  const room = 'room' in frame ? frame.room : fresh('room');
+  const room = 'room' in frame ? frame.room : joined;
   const shown = token === undefined ? {} : { token };
   const join = { type: 'join', username: self, protocol: 1, room, ...shown };
   const isJoin = 'type' in frame && frame.type === 'join';
@@ -400,9 +519,11 @@ for (const mode of ['open', 'required'] as const) {
         check(row, (scene, someone) => callRoute(server, route, attempt(scene, someone), someone)));
     }
 
-    for (const [type, what, row, frame] of frames) {
+    for (const [type, what, row, frame, joined] of frames) {
       test(`${type}: ${what}`, () =>
-        check(row, (scene, someone) => sendFrame(server, { type, ...frame(scene) }, someone)));
+        check(row, (scene, someone) =>
+          sendFrame(server, { type, ...frame(scene) }, someone, joined?.(scene)),
+        ));
     }
   });
 }

@@ -15,6 +15,8 @@ export interface Scene {
   again: string;
   /** A name that nobody has a token for. */
   guest: string;
+  /** The ids of what the owner has said in the two rooms, and ana in the public one. */
+  said: { open: number; closed: number; byAna: number };
 }
 
 /** Someone who tries: the name that this one goes by, and what is shown. */
@@ -34,9 +36,19 @@ export async function makeScene(server: TestServer): Promise<Scene> {
     server.request('POST', '/rooms', ownerToken, { name: open }),
     server.request('POST', '/rooms', ownerToken, { name: closed, private: true }),
   ]);
+  const say = async (username: string, token: string, room: string) => {
+    const message = { username, room, content: 'said' };
+    const posted = await server.request('POST', '/messages', token, message);
+    return (await posted.json()).id as number;
+  };
+  const said = {
+    open: await say(owner, ownerToken, open),
+    closed: await say(owner, ownerToken, closed),
+    byAna: await say(ana, await mint({ sub: ana }), open),
+  };
   // Issued after all that is ended in the scene.
   const again = await mint({ sub: ana, iat: Date.now() / 1000 + 60 });
-  return { open, closed, owner, ownerToken, ana, again, guest };
+  return { open, closed, owner, ownerToken, ana, again, guest, said };
 }
 
 /** An account that is a member of both rooms, and what else the owner makes of it. */
