@@ -64,6 +64,32 @@ describe('the limit of messages (contract 2)', async () => {
     expect(error).toMatchObject({ code: 'rate_limited', retryAfter: expect.any(Number) });
   });
 
+  test('counts edits, deletions, reactions and events as messages, over both doors', async () => {
+    const username = fresh('u');
+    const token = await mint({ sub: username });
+    const client = await server.enter(username, fresh('room'), token);
+    client.send({ type: 'message', content: 'x', id: 'm' });
+    const { messageId } = await client.untilType('ack');
+    const frames = [
+      { type: 'edit', messageId, content: 'y' },
+      { type: 'react', messageId, emoji: '👍' },
+      { type: 'event', name: 'x' },
+    ];
+    expect(await outcomes(client, frames)).toEqual(['ok', 'ok', 'ok']);
+    const path = `/messages/${messageId}`;
+    const asked = async (method: string, path: string, body?: object) =>
+      (await server.request(method, path, token, body)).status;
+    expect(await asked('PATCH', path, { content: 'z' })).toBe(200);
+    expect(await outcomes(client, [...frames, { type: 'delete', messageId }])).toEqual(
+      times(4, () => 'rate_limited'),
+    );
+    expect(await asked('PATCH', path, { content: 'x' })).toBe(429);
+    expect(await asked('PUT', `${path}/reactions/👍`)).toBe(429);
+    expect(await asked('DELETE', path)).toBe(429);
+    // They have not used up what all other frames have.
+    expect(await outcomes(client, [{ type: 'ping' }])).toEqual(['ok']);
+  });
+
   test('is one for a guest and an address', async () => {
     const username = fresh('guest');
     const room = fresh('room');

@@ -25,7 +25,9 @@ await request('PUT', `/rooms/${there}/bans/${fresh('x')}`, ownerToken);
 const inside = await server.connect(memberToken);
 inside.send({ type: 'join', username: member, room: there });
 inside.send({ type: 'message', content: hidden, id: 'm' });
-await inside.untilType('ack');
+const { messageId } = await inside.untilType('ack');
+/** What was said there, and what nobody has said anywhere. */
+const said = { [there]: messageId as number, [missing]: 4_000_000_000 };
 
 const outsiders = { guest: undefined, account: strangerToken };
 const guest = fresh('guest');
@@ -33,6 +35,8 @@ await request('POST', '/users', undefined, { username: guest });
 
 /** The routes that name a room in their path; a new one is asked without being listed. */
 const inPath = server.routes.filter(({ path }) => path.includes(':room'));
+/** Those that name a message. */
+const byMessage = server.routes.filter(({ path }) => path.startsWith('/messages/:id'));
 /** And the others, any of which might take it in its query. */
 const byQuery = server.routes.filter(
   ({ method, path }) => method === 'GET' && !path.includes(':') && !path.startsWith('/public'),
@@ -40,16 +44,22 @@ const byQuery = server.routes.filter(
 const bodies: Record<string, object> = {
   'PATCH /rooms/:room': { topic: 'x' },
   'POST /rooms/:room/events': { name: 'x' },
+  'PATCH /messages/:id': { content: 'x' },
 };
 
 /** Everything that an outsider may see of an answer. */
 async function answer(room: string, asked: Promise<Response>) {
   const response = await asked;
   response.headers.delete('date');
+  // It is that of the body, which is compared.
+  response.headers.delete('content-length');
   const seen = { headers: [...response.headers], status: response.status };
-  return JSON.parse(
-    JSON.stringify({ ...seen, body: await response.text() }).replaceAll(room, 'ROOM'),
-  );
+  return JSON.parse(withoutNames(JSON.stringify({ ...seen, body: await response.text() }), room));
+}
+
+/** The names of the room and of its message differ, as they must. */
+function withoutNames(text: string, room: string): string {
+  return text.replaceAll(room, 'ROOM').replaceAll(`message ${said[room]}`, 'MESSAGE');
 }
 
 describe('a private room is not there for others (contract 5)', () => {
@@ -66,10 +76,25 @@ describe('a private room is not there for others (contract 5)', () => {
             bodies[`${method} ${path}`],
           ),
       ]),
+      ...byMessage.map(({ method, path }): [string, (room: string) => Promise<Response>] => [
+        `${method} ${path}`,
+        (room) =>
+          request(
+            method,
+            path.replace(':id', `${said[room]}`).replace(':emoji', '👍') +
+              (token ? '' : `?username=${username}`),
+            token,
+            bodies[`${method} ${path}`],
+          ),
+      ]),
       ...byQuery.map(({ path }): [string, (room: string) => Promise<Response>] => [
         `GET ${path}?room=`,
         (room) => request('GET', `${path}?room=${room}`, token),
       ]),
+      [
+        'searching',
+        (room) => request('GET', `/messages/search?room=${room}&q=${hidden.slice(0, 6)}`, token),
+      ],
       ['reading on', (room) => request('GET', `/events?room=${room}&since=0`, token)],
       ['paging', (room) => request('GET', `/messages?room=${room}&after=0&limit=1`, token)],
       ['speaking', (room) => request('POST', '/messages', token, { username, content: 'x', room })],
@@ -86,16 +111,16 @@ describe('a private room is not there for others (contract 5)', () => {
       const client = await server.connect(token);
       client.send({ type: 'join', username, protocol: 1, room: fresh('own') });
       await client.untilType('joined');
-      const fields = { content: 'x', name: 'x', username, token: token ?? 'x' };
+      const given = { content: 'x', name: 'x', username, token: token ?? 'x', emoji: '👍', seq: 1 };
       for (const [type, { properties }] of Object.entries(clientFrames)) {
         if (type === 'join') continue;
-        const known = Object.entries(fields).filter(([field]) => field in properties);
         const answers: unknown[] = [];
         for (const room of [there, missing]) {
-          const named = 'room' in properties ? { room } : {};
-          client.send({ type, ...Object.fromEntries(known), ...named, id: 'f' });
+          const fields = Object.entries({ ...given, room, messageId: said[room] });
+          const known = fields.filter(([field]) => field in properties);
+          client.send({ type, ...Object.fromEntries(known), id: 'f' });
           const { timestamp: _, ...reply } = { timestamp: '', ...(await client.next()) };
-          answers.push(JSON.parse(JSON.stringify(reply).replaceAll(room, 'ROOM')));
+          answers.push(JSON.parse(withoutNames(JSON.stringify(reply), room)));
         }
         expect({ type, answer: answers[0] }).toEqual({ type, answer: answers[1] });
       }

@@ -63,7 +63,58 @@ const refused: [what: string, frame: string | object | Uint8Array<ArrayBuffer>, 
   ['leaving for another', { type: 'leave', username: 'ben' }, 'forbidden'],
 ];
 
+/** The same of protocol 1, after a message of one's own whose id is in the place of `0`. */
+const refusedFull: [what: string, frame: object, code: string][] = [
+  ['an edit of nothing', { type: 'edit', content: 'x' }, 'invalid_frame'],
+  ['an edit without content', { type: 'edit', messageId: 0 }, 'invalid_frame'],
+  ['a blank edit', { type: 'edit', messageId: 0, content: ' ' }, 'invalid_frame'],
+  ['a NUL in an edit', { type: 'edit', messageId: 0, content: 'a\0' }, 'invalid_frame'],
+  [
+    'an edit that is too long',
+    { type: 'edit', messageId: 0, content: long.repeat(70) },
+    'too_long',
+  ],
+  ['an id that is text', { type: 'delete', messageId: '1' }, 'invalid_frame'],
+  ['an id that is half', { type: 'delete', messageId: 1.5 }, 'invalid_frame'],
+  ['a negative id', { type: 'delete', messageId: -1 }, 'invalid_frame'],
+  ['an id beyond all', { type: 'delete', messageId: 1e16 }, 'invalid_frame'],
+  ['an id of no message', { type: 'delete', messageId: 9e15 }, 'not_found'],
+  ['no emoji', { type: 'react', messageId: 0 }, 'invalid_frame'],
+  ['a word as an emoji', { type: 'react', messageId: 0, emoji: 'thumbs up' }, 'invalid_frame'],
+  ['two emoji', { type: 'react', messageId: 0, emoji: '👍👍' }, 'invalid_frame'],
+  ['half an emoji', { type: 'react', messageId: 0, emoji: '\ud83d' }, 'invalid_frame'],
+  ['a digit', { type: 'react', messageId: 0, emoji: '1' }, 'invalid_frame'],
+  [
+    'removing that is text',
+    { type: 'react', messageId: 0, emoji: '👍', remove: 'no' },
+    'invalid_frame',
+  ],
+  ['a seq that is text', { type: 'read', seq: 'all' }, 'invalid_frame'],
+  ['a negative seq', { type: 'read', seq: -1 }, 'invalid_frame'],
+  ['reading in no room', { type: 'read', seq: 1, room: 'nowhere-at-all' }, 'not_found'],
+  ['a reply to text', { type: 'message', content: 'x', replyTo: 'that' }, 'invalid_frame'],
+  ['a reply to nothing', { type: 'message', content: 'x', replyTo: 9e15 }, 'not_found'],
+  ['a message to a number', { type: 'message', content: 'x', to: 5 }, 'invalid_frame'],
+  ['a message to SQL', { type: 'message', content: 'x', to: hostile }, 'invalid_frame'],
+];
+
 describe('wrong input over WebSocket', () => {
+  test('each kind of protocol 1 gets the named error, and harms nothing', async () => {
+    const room = fresh('room');
+    let ana = await server.enter('ana', room);
+    ana.send({ type: 'message', content: 'as it was', id: 'm' });
+    const { messageId } = await ana.untilType('ack');
+    for (const [n, [what, frame, code]] of refusedFull.entries()) {
+      if (n % 15 === 14) ana = await server.enter('ana', room);
+      ana.send({ ...frame, ...('messageId' in frame && frame.messageId === 0 && { messageId }) });
+      const reply = await ana.untilType('error');
+      expect({ what, ...reply }).toMatchObject({ what, type: 'error', code });
+      expect(reply.content.length).toBeGreaterThan(10);
+    }
+    const stored = await (await server.fetch(`/messages?room=${room}`)).json();
+    expect(stored).toMatchObject([{ content: 'as it was', rev: 1 }]);
+  });
+
   test('before a join there is only the join', async () => {
     const client = await server.connect();
     for (const type of ['message', 'leave']) {
@@ -193,6 +244,19 @@ describe('wrong input over REST', () => {
     status: number,
     code: string,
   ][] = [
+    ['PATCH', '/messages/0', '{"content":"x"}', 400, 'invalid_frame'],
+    ['PATCH', '/messages/1.5', '{"content":"x"}', 400, 'invalid_frame'],
+    ['PATCH', '/messages/x', '{"content":"x"}', 400, 'invalid_frame'],
+    ['PATCH', '/messages/1', '{}', 400, 'invalid_frame'],
+    ['PATCH', '/messages/1', '{"content":"x"}', 401, 'unauthorized'],
+    ['PATCH', '/messages/9000000000000000?username=ana', '{"content":"x"}', 404, 'not_found'],
+    ['PUT', '/messages/1/reactions/x?username=ana', undefined, 400, 'invalid_frame'],
+    ['PUT', '/notifications/x/read', undefined, 400, 'invalid_frame'],
+    ['GET', '/messages/search?q=', undefined, 400, 'invalid_frame'],
+    ['GET', '/messages/search?q=x&before=y', undefined, 400, 'invalid_frame'],
+    ['GET', '/notifications?limit=101&username=ana', undefined, 400, 'invalid_frame'],
+    ['GET', '/me/rooms?limit=0&username=ana', undefined, 400, 'invalid_frame'],
+    ['POST', '/notifications', '{"to":["ana"]}', 400, 'invalid_frame'],
     ['POST', '/users', 'nope', 400, 'invalid_frame'],
     ['POST', '/users', '[]', 400, 'invalid_frame'],
     ['POST', '/users', '12', 400, 'invalid_frame'],
