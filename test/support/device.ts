@@ -2,22 +2,33 @@ import type { ServerFrame } from '../../src/types/websocket.ts';
 
 type Message = Extract<ServerFrame, { type: 'message' | 'update' }>;
 
-/** What a device has of a room: all of its changes so far, in the order in which they came. */
+/** What a device has of a room: its messages as the last change it has seen left each. */
 interface View {
   rev: number;
   epoch?: string;
-  messages: Message[];
+  messages: Map<number, Message>;
   /** In the room on the open connection, out of it, or between: what comes meanwhile is in the reply. */
   state: 'out' | 'joining' | 'live';
 }
 
-/** What a user has said and what was acknowledged of it, over all of the user's devices. */
+/** What someone does to a message. */
+export type Deed =
+  | { type: 'edit'; content: string }
+  | { type: 'delete' }
+  | { type: 'react'; emoji: string; remove: boolean };
+
+/** What a user has said and done, and what was acknowledged of it, over all of the user's devices. */
 export class Author {
   readonly unacked = new Map<string, { room: string; content: string }>();
   readonly acked = new Map<string, { room: string; seq: number; messageId: number }>();
+  readonly tried = new Map<string, { messageId: number; deed: Deed }>();
+  /** By room and `rev`. */
+  readonly done = new Map<string, { messageId: number; deed: Deed }>();
 
   constructor(readonly username: string) {}
 }
+
+const EXPECTED: string[] = ['not_joined', 'unavailable', 'not_found'];
 
 /**
  * A client as one ought to be written: it keeps what it saw, resumes from there, and sends again what
@@ -27,12 +38,13 @@ export class Device {
   readonly views = new Map<string, View>();
   readonly breaches: string[] = [];
   #socket: WebSocket | undefined;
+  readonly #settling = new Map<string, () => void>();
 
   constructor(
     readonly author: Author,
     rooms: string[],
   ) {
-    for (const room of rooms) this.views.set(room, { rev: 0, messages: [], state: 'out' });
+    for (const room of rooms) this.views.set(room, { rev: 0, messages: new Map(), state: 'out' });
   }
 
   get isConnected(): boolean {
@@ -84,6 +96,28 @@ export class Device {
     this.#send({ type: 'message', room, content, id });
   }
 
+  /** Changes a message that it sees. A change that is not acknowledged is not tried again. */
+  change(messageId: number, deed: Deed): void {
+    const id = crypto.randomUUID();
+    this.author.tried.set(id, { messageId, deed });
+    this.#send({ ...deed, messageId, id });
+  }
+
+  /** Returns when the server has done all that was asked of it on this connection, or the line is cut. */
+  async settle(): Promise<void> {
+    const socket = this.#socket;
+    if (!socket || !this.isConnected) return;
+    const id = crypto.randomUUID();
+    const settled = new Promise<void>((done) => {
+      this.#settling.set(id, done);
+      socket.addEventListener('close', () => done());
+    });
+    // Refused in its turn, since nobody is in this room.
+    this.#send({ type: 'leave', room: 'nowhere', id });
+    await settled;
+    this.#settling.delete(id);
+  }
+
   /** Sends again whatever was not acknowledged, on whichever device it was said. */
   resend(): void {
     for (const [id, { room, content }] of this.author.unacked) {
@@ -98,10 +132,12 @@ export class Device {
   }
 
   #receive(frame: ServerFrame): void {
+    if (frame.type === 'error' && frame.id !== undefined) this.#settling.get(frame.id)?.();
     if (frame.type === 'joined') this.#joined(frame);
-    else if (frame.type === 'message') this.#change(frame);
+    else if (frame.type === 'message' || frame.type === 'update') this.#change(frame);
     else if (frame.type === 'ack') this.#ack(frame as Required<typeof frame>);
-    else if (frame.type === 'error' && !['not_joined', 'unavailable'].includes(frame.code)) {
+    // A change may come too late for a message that someone has deleted meanwhile.
+    else if (frame.type === 'error' && !EXPECTED.includes(frame.code)) {
       this.#breach(`an unexpected error: ${JSON.stringify(frame)}`);
     }
   }
@@ -116,7 +152,10 @@ export class Device {
   }: Extract<ServerFrame, { type: 'joined' }>) {
     const view = this.#view(room);
     if (reset) this.#breach(`${room} was reset at ${view.rev}`);
-    for (const message of messages) this.#take(view, message);
+    if (new Set(messages.map(({ id }) => id)).size < messages.length) {
+      this.#breach(`${room}: joined holds a message twice`);
+    }
+    for (const message of messages) this.#take(view, message, 'any');
     if (view.rev !== rev)
       this.#breach(`${room}: joined says ${rev}, its messages lead to ${view.rev}`);
     view.epoch = epoch;
@@ -127,18 +166,26 @@ export class Device {
   #change(message: Message): void {
     const view = this.#view(message.room);
     // What was on its way when it left is not counted, so that a resume brings it.
-    if (view.state === 'live') this.#take(view, message);
+    if (view.state === 'live') this.#take(view, message, 'next');
   }
 
-  #take(view: View, message: Message): void {
-    if (message.rev !== view.rev + 1) {
-      this.#breach(`${message.room}: ${message.rev} came after ${view.rev}`);
+  /** Live each change is the next one; in what a join brings, those are missing that a later one replaced. */
+  #take(view: View, message: Message, which: 'next' | 'any'): void {
+    const { rev = 0, room, id, type, seq } = message;
+    if (which === 'next' ? rev !== view.rev + 1 : rev <= view.rev) {
+      this.#breach(`${room}: ${rev} came after ${view.rev}`);
     }
-    view.rev = message.rev ?? 0;
-    view.messages.push(message);
+    if ((type === 'message') !== (rev === seq)) this.#breach(`${room}: ${rev} came as ${type}`);
+    view.rev = rev;
+    view.messages.set(id, message);
   }
 
-  #ack({ id, room, seq, messageId }: Required<Extract<ServerFrame, { type: 'ack' }>>): void {
+  #ack({ id, room, seq, messageId, rev }: Required<Extract<ServerFrame, { type: 'ack' }>>): void {
+    const tried = this.author.tried.get(id);
+    if (tried) {
+      this.author.done.set(`${room} ${rev}`, tried);
+      return;
+    }
     const before = this.author.acked.get(id);
     if (before && (before.seq !== seq || before.messageId !== messageId)) {
       this.#breach(`${id} was acknowledged as ${before.seq} and as ${seq}`);
