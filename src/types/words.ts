@@ -1,41 +1,38 @@
 /** Scripts that put no spaces between words: there a dictionary has to find them. */
 const SPACELESS = String.raw`\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}`;
-const RUN = /[\p{L}\p{M}\p{N}_]+/gu;
 const NEEDS_DICTIONARY = new RegExp(`[${SPACELESS}]`, 'u');
-/** What is longer differs in its beginning, or is no word; an entry of an index has to be short. */
-const MAX_WORD_LENGTH = 64;
+const IS_ASCII = /^[\0-\x7f]*$/;
+/** What is longer counts as several words, since an entry of an index has to be short. */
+const ASCII_WORD = /[a-z0-9_]{1,64}/g;
+const RUN = /[\p{L}\p{M}\p{N}_]+/gu;
+const PIECE = /.{1,64}/gu;
 
 let segmenter: Intl.Segmenter | undefined;
 
 /**
- * The different words of a text as the search compares them: in lower case, after NFKC, Latin letters
- * without their accents. The same is done to what is searched for.
+ * The words of a text as the search compares them: in lower case, after NFKC, Latin letters without their
+ * accents. The same is done to what is searched for.
  */
 export function wordsOf(text: string): string[] {
-  const plain = plainOf(text);
-  const words = new Set<string>();
-  for (const run of plain.match(RUN) ?? []) {
-    if (!NEEDS_DICTIONARY.test(run)) {
-      words.add(run.slice(0, MAX_WORD_LENGTH));
-      continue;
-    }
-    segmenter ??= new Intl.Segmenter(undefined, { granularity: 'word' });
-    for (const { segment, isWordLike } of segmenter.segment(run)) {
-      if (isWordLike) words.add(segment.slice(0, MAX_WORD_LENGTH));
-    }
-  }
-  return [...words];
-}
-
-function plainOf(text: string): string {
   const lower = text.toLowerCase();
-  // Most texts have nothing that these would change.
-  if (/^[\0-\x7f]*$/.test(lower)) return lower;
-  const composed = lower.normalize('NFKC').toLowerCase();
-  return composed
+  // Most texts are, and nothing below would change them.
+  if (IS_ASCII.test(lower)) return lower.match(ASCII_WORD) ?? [];
+  const plain = lower
+    .normalize('NFKC')
+    .toLowerCase()
     .normalize('NFD')
     .replace(/(\p{sc=Latn})\p{M}+/gu, '$1')
     .normalize('NFC');
+  const runs = plain.match(RUN) ?? [];
+  const words = runs.flatMap((run) => (NEEDS_DICTIONARY.test(run) ? segmentsOf(run) : run));
+  return words.flatMap((word) => word.match(PIECE) ?? []);
+}
+
+function segmentsOf(run: string): string[] {
+  segmenter ??= new Intl.Segmenter(undefined, { granularity: 'word' });
+  return Array.from(segmenter.segment(run))
+    .filter(({ isWordLike }) => isWordLike)
+    .map(({ segment }) => segment);
 }
 
 /** A name may end before these: no space separates it from what follows. */
