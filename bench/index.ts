@@ -2,6 +2,7 @@
 import { durableMessages } from './durable-messages.ts';
 import { fanOut } from './fan-out.ts';
 import { flood } from './flood.ts';
+import { history } from './history.ts';
 import { refusals } from './refusals.ts';
 import { resume } from './resume.ts';
 import { slowReader } from './slow-reader.ts';
@@ -11,10 +12,14 @@ const benchmarks: Record<string, () => Promise<Result[]>> = {
   'durable-messages': durableMessages,
   'fan-out': fanOut,
   flood,
+  history,
   refusals,
   resume,
   'slow-reader': slowReader,
 };
+
+/** These take minutes, and run only when they are named. */
+const slow = ['history'];
 
 const wanted = process.argv[2];
 if (wanted && !(wanted in benchmarks)) {
@@ -26,7 +31,7 @@ if (wanted && !(wanted in benchmarks)) {
 
 const results: Result[] = [];
 for (const [name, run] of Object.entries(benchmarks)) {
-  if (wanted && wanted !== name) continue;
+  if (wanted ? wanted !== name : slow.includes(name)) continue;
   console.log(`running ${name} …`);
   results.push(...(await run()));
 }

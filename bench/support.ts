@@ -53,7 +53,9 @@ export async function startServer(
   for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream() as never)) {
     text += chunk;
     const host = /http:\/\/(\S+)/.exec(text)?.[1];
-    if (host) return { ws: `ws://${host}`, pid: child.pid, stop: () => stop(child) };
+    if (!host) continue;
+    const stopIt = () => stop(child);
+    return { ws: `ws://${host}`, http: `http://${host}`, pid: child.pid, stop: stopIt };
   }
   throw new Error('the server did not start');
 }

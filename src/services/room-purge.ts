@@ -1,13 +1,19 @@
 import { eq, sql } from 'drizzle-orm';
 import { rootMessage } from '../db/failures.ts';
-import type { Database } from '../db/index.ts';
-import { deletedRooms, messages } from '../db/schema/index.ts';
+import { type Database, rows } from '../db/index.ts';
+import {
+  deletedRooms,
+  messages,
+  notifications,
+  reactions,
+  readPositions,
+} from '../db/schema/index.ts';
 import type { Logger } from '../log.ts';
 
 /** How many messages are deleted by one statement, so that none holds up the others for long. */
 const AT_ONCE = 5000;
 
-/** Deletes the messages of deleted rooms, in the background; what a stop leaves is for the next start. */
+/** Deletes the messages of deleted rooms, and what belongs to them, in the background; what a stop leaves is for the next start. */
 export class RoomPurge {
   #running: Promise<void> | undefined;
   #again = false;
@@ -38,6 +44,8 @@ export class RoomPurge {
       this.#again = false;
       for (const { roomId } of await this.db.select().from(deletedRooms)) {
         if (!(await this.#emptied(roomId))) return;
+        await this.db.delete(readPositions).where(eq(readPositions.roomId, roomId));
+        await this.db.delete(notifications).where(eq(notifications.roomId, roomId));
         await this.db.delete(deletedRooms).where(eq(deletedRooms.roomId, roomId));
       }
     }
@@ -45,12 +53,18 @@ export class RoomPurge {
 
   async #emptied(roomId: number): Promise<boolean> {
     while (!this.#closed) {
-      const { id } = messages;
-      const some = this.db.select({ id }).from(messages).where(eq(messages.roomId, roomId));
-      const deleted = await this.db
-        .delete(messages)
-        .where(sql`${id} in ${some.limit(AT_ONCE)}`)
-        .returning({ id });
+      const deleted = await rows(
+        this.db,
+        sql`
+          with gone as (
+            delete from ${messages} where id in (
+              select id from ${messages} where room_id = ${roomId} limit ${AT_ONCE}
+            ) returning id
+          ), reacted as (
+            delete from ${reactions} where message_id in (select id from gone)
+          )
+          select id from gone`,
+      );
       if (deleted.length < AT_ONCE) return true;
     }
     return false;

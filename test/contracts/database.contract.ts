@@ -253,11 +253,22 @@ export function databaseContract(
       await Promise.all(
         Array.from({ length: 6000 }, (_, n) => chat.post({ room, user, content: `${n}` })),
       );
+      const [first] = await messages.page(room, { after: 0, limit: 1 });
+      const react = { kind: 'react', emoji: '👍' } as const;
+      await chat.change(
+        { room, messageId: first?.id ?? 0, userId: user.id, action: react },
+        { identity: key },
+      );
       await rooms.remove(key, name);
       await expect(chat.post({ room, user, content: 'late' })).rejects.toMatchObject({
         code: 'not_found',
       });
-      while ((await messages.page(room, { limit: 1 })).length > 0);
+      const left = sql`
+        select room_id from deleted_rooms where room_id = ${room.id} union all
+        select message_id from reactions where message_id = ${first?.id} union all
+        select user_id from read_positions where room_id = ${room.id} union all
+        select seq from messages where room_id = ${room.id}`;
+      while ((await rows(db, left)).length > 0);
       await rooms.close();
     });
 

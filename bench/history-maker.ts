@@ -1,0 +1,46 @@
+import { SQL } from 'bun';
+import { openDatabase } from '../src/db/index.ts';
+
+/** How many messages one statement makes. */
+const AT_ONCE = 250_000;
+/** Different words; the n-th is about as frequent as 1/n of the first, as in a language. */
+const VOCABULARY = 50_000;
+export const ROOM = 'history';
+
+/**
+ * Makes a room with a number of messages of six to ten words each, in a database that has none, and what a
+ * running Postgres would do to it by and by: statistics, and indexes that are in order.
+ *
+ * @returns how long that took, in seconds
+ */
+export async function makeHistory(databaseUrl: string, messages: number): Promise<number> {
+  const start = performance.now();
+  const { close } = await openDatabase({ databaseUrl, dataDir: '' });
+  await close();
+  const client = new SQL(databaseUrl, { max: 1 });
+  await client`insert into users (key, username)
+    select 'user' || n, 'user' || n from generate_series(1, 1000) n`;
+  const [room] = await client`insert into rooms (name) values (${ROOM}) returning id`;
+  await client`drop index messages_words`;
+  await client`set maintenance_work_mem = '512MB'`;
+  for (let done = 0; done < messages; done += AT_ONCE) {
+    const to = Math.min(done + AT_ONCE, messages);
+    await client`
+      insert into messages (room_id, seq, rev, user_id, content, words, created_at)
+      select ${room.id}::int, n, n, 1 + n % 1000, string_agg(word, ' '),
+        array_to_tsvector(array_agg(${room.id}::int || ':' || word)), now()
+      from generate_series(${done + 1}::int, ${to}::int) n
+        cross join lateral (
+          select 'w' || floor(exp(random() * ln(${VOCABULARY}::float8)))::int as word
+          from generate_series(1, 6 + n % 5)
+        ) words
+      group by n order by n`;
+  }
+  // One in a hundred was changed after it was posted.
+  await client`update messages set rev = ${messages}::int + seq / 100 where seq % 100 = 0`;
+  await client`update rooms set rev = (select max(rev) from messages) where id = ${room.id}`;
+  await client`create index messages_words on messages using gin (words)`;
+  await client`vacuum analyze messages`;
+  await client.close();
+  return (performance.now() - start) / 1000;
+}
