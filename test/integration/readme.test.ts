@@ -31,6 +31,28 @@ testWithCurl('what the README does with curl works, one after the other', async 
   await database.close();
 });
 
+test('the frames of protocol 1 that the README shows are taken, one after the other', async () => {
+  // Of its own, in which the first message has the id 1.
+  const database = await openDatabase({ dataDir: 'memory' });
+  const server = await startServer({}, { database });
+  await server.post('/users', { username: 'ben' });
+  const client = await server.enter('ana', 'general');
+  const [frames = ''] = blocks('json', '"react"');
+  const sent = frames.trim().split('\n');
+  expect(sent.length).toBeGreaterThan(6);
+  for (const frame of sent) {
+    client.send(frame);
+    await client.settle();
+  }
+  const errors = client.received.filter(({ type }) => type === 'error');
+  // Those that settling waits for.
+  expect(errors).toHaveLength(sent.length);
+  const types = new Set(client.received.map(({ type }) => type));
+  expect([...types].sort()).toEqual(['ack', 'error', 'joined', 'message', 'update']);
+  await server.stop();
+  await database.close();
+});
+
 test('the frames that the README shows are taken', async () => {
   const server = await startServer();
   const client = await server.connect();
