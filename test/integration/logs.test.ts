@@ -25,6 +25,9 @@ async function run(
     clientId: secret('id').slice(0, 60),
     query: secret('query'),
     body: secret('body'),
+    edited: secret('edited'),
+    direct: secret('direct'),
+    notice: secret('notice'),
   };
   const tokens: string[] = [];
   const { AUTH_SECRET, API_KEY, password, content, clientId } = words;
@@ -74,6 +77,13 @@ async function run(
     ana.send(wrong);
   }
   await ana.settle();
+  const { id: messageId } = ana.received.find(({ type }) => type === 'message') as { id: number };
+  ana.send({ type: 'edit', messageId, content: words.edited });
+  ana.send({ type: 'message', to: 'ana', content: words.direct });
+  await ana.settle();
+  await call('PATCH', `/messages/${messageId}`, { content: `${words.edited} again` }, token);
+  await call('GET', `/messages/search?q=${words.query}`, undefined, token);
+  await call('POST', '/notifications', { to: ['ana'], data: words.notice }, API_KEY);
   const stream = eventsOf(await fetch(`${server.url}/events?since=0&token=${token}`));
   await stream.next();
   await call('GET', `/messages?q=${words.query}`);
@@ -84,6 +94,8 @@ async function run(
   await call('POST', '/messages', { username: 'ana', content, id: clientId }, API_KEY);
   await trouble();
   post(content, secret('id').slice(0, 60));
+  ana.send({ type: 'edit', messageId, content });
+  await call('GET', `/messages/search?q=${words.query}`, undefined, token);
   await call('POST', '/messages', { username: 'ana', content }, token);
   await signIn(password).catch(() => {});
   await ana.settle();
