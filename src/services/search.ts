@@ -8,7 +8,7 @@ import type { MessageReader } from './message-reader.ts';
 import { lexemes } from './words.ts';
 
 /** How many of the newest messages are looked through one by one, before the index of words is asked. */
-const LOOKED_THROUGH = 5000;
+const LOOKED_THROUGH = 20_000;
 
 /** Finds messages by the words in them. */
 export class Search {
@@ -39,11 +39,10 @@ export class Search {
     const near = await rows<{ id: number }>(
       this.db,
       sql`
-        with near as materialized (
+        select id::float8 as id from (
           select id, seq, words from ${messages} where room_id = ${room.id} and seq < ${before}
           order by seq desc limit ${LOOKED_THROUGH}
-        )
-        select id::float8 as id from near
+        ) near
         where words @@ ${query}::tsquery order by seq desc limit ${limit}`,
     );
     const ids = near.length === limit ? near : await this.#findAll(query, before, limit);

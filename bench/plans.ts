@@ -1,0 +1,63 @@
+/**
+ * `bun bench/plans.ts <database URL>`: prints how Postgres goes about pages, resumes and searches in the room
+ * that `history-maker.ts` makes, as the server asks for them; docs/search.md shows it of ten million messages.
+ */
+import { sql } from 'drizzle-orm';
+import { MemoryBus } from '../src/bus/memory.ts';
+import { readSettings } from '../src/config.ts';
+import { openDatabase, rows } from '../src/db/index.ts';
+import { createLogger } from '../src/log.ts';
+import { Limits } from '../src/services/limits.ts';
+import { MessageReader } from '../src/services/message-reader.ts';
+import { RoomService } from '../src/services/room.service.ts';
+import { Search } from '../src/services/search.ts';
+import { ROOM } from './history-maker.ts';
+
+const { db, close } = await openDatabase({ databaseUrl: process.argv[2] ?? '', dataDir: '' });
+const limits = new Limits(readSettings({}));
+const room = await new RoomService(
+  db,
+  new MemoryBus(),
+  limits,
+  createLogger('silent'),
+).findOrCreate(ROOM);
+const reader = new MessageReader(db);
+const search = new Search(db, reader);
+const [newest] = await reader.page(room, { limit: 1 });
+const end = newest?.seq ?? 0;
+
+const asked: { sql: string; params: unknown[] }[] = [];
+const { session } = db as unknown as {
+  session: { prepareQuery(query: (typeof asked)[number], ...rest: unknown[]): unknown };
+};
+const prepareQuery = session.prepareQuery;
+session.prepareQuery = function spy(query, ...rest) {
+  asked.push(query);
+  return prepareQuery.call(this, query, ...rest);
+};
+
+const questions: [what: string, ask: () => Promise<unknown>][] = [
+  ['The first page', () => reader.page(room, { limit: 51 })],
+  ['The 10,000th page', () => reader.page(room, { before: end - 9999 * 50 + 1, limit: 51 })],
+  ['A resume in the middle', () => reader.changes(room, { after: end / 2, limit: 500 })],
+  ['A search for a common word', () => search.find(room, 'w1', { limit: 51 })],
+  ['A search for a rare word', () => search.find(room, 'w2000', { limit: 51 })],
+];
+
+for (const [what, ask] of questions) {
+  asked.length = 0;
+  await ask();
+  console.log(`\n${what}\n`);
+  for (const { sql: text, params } of [...asked]) {
+    const literal = (value: unknown) =>
+      typeof value === 'number' ? `${value}` : `'${String(value).replaceAll("'", "''")}'`;
+    const whole = text.replace(/\$(\d+)/g, (_, n) => literal(params[n - 1]));
+    const plan = await rows<{ 'QUERY PLAN': string }>(
+      db,
+      sql.raw(`explain (analyze, costs off, timing off) ${whole}`),
+    );
+    console.log(plan.map((row) => `    ${row['QUERY PLAN']}`).join('\n'), '\n');
+  }
+}
+await close();
+process.exit();
