@@ -21,10 +21,10 @@ const questions: [what: string, path: (messages: number) => string, aim: string]
     },
     '≤ 2',
   ],
-  ['a search for a word in one message of eight', () => search('w1'), ''],
-  ['a search for a word in one message of 70', () => search('w20'), ''],
-  ['a search for a word in one message of 7,000', () => search('w2000'), ''],
-  ['a search for two words, both in one message of 700', () => search('w20 w21'), ''],
+  ['a search for a word in two messages of five', () => search('w1'), ''],
+  ['a search for a word in one message of 100', () => search('w75'), ''],
+  ['a search for a word in one message of 2,700', () => search('w2000'), ''],
+  ['a search for two words, each in one message of 28', () => search('w20 w21'), ''],
   ['a search for a word that nobody has said', () => search('absent'), ''],
 ];
 

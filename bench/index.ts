@@ -5,6 +5,7 @@ import { flood } from './flood.ts';
 import { history } from './history.ts';
 import { refusals } from './refusals.ts';
 import { resume } from './resume.ts';
+import { searchCost } from './search-cost.ts';
 import { slowReader } from './slow-reader.ts';
 import type { Result } from './support.ts';
 
@@ -15,6 +16,7 @@ const benchmarks: Record<string, () => Promise<Result[]>> = {
   history,
   refusals,
   resume,
+  'search-cost': searchCost,
   'slow-reader': slowReader,
 };
 

@@ -8,7 +8,9 @@ const input: { url: string; connections: number; outstanding: number; seconds: n
 
 let acks = 0;
 let sent = 0;
-const content = 'A message of ordinary length, as people write them in a chat.';
+/** Eleven words, the n-th of which is about as frequent as 1/n of the first, as in a language: 60 characters. */
+const content = () =>
+  Array.from({ length: 11 }, () => `w${Math.floor(50_000 ** Math.random())}`).join(' ');
 
 await Promise.all(
   Array.from({ length: input.connections }, async (_, c) => {
@@ -17,7 +19,9 @@ await Promise.all(
     socket.send(JSON.stringify({ type: 'join', username: `sender${c}`, room: `bench${c}` }));
     const send = () => {
       sent += 1;
-      socket.send(JSON.stringify({ type: 'message', content, id: `${process.pid}-${c}-${sent}` }));
+      socket.send(
+        JSON.stringify({ type: 'message', content: content(), id: `${process.pid}-${c}-${sent}` }),
+      );
     };
     socket.addEventListener('message', ({ data }) => {
       if (!data.startsWith('{"type":"ack"')) {
