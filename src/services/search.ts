@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { type Database, rows } from '../db/index.ts';
-import { messages } from '../db/schema/index.ts';
+import { messages, UNINDEXED } from '../db/schema/index.ts';
 import { ChatError } from '../errors.ts';
 import type { StoredMessage } from '../types/rest.ts';
 import type { Room } from '../types/room.ts';
@@ -45,7 +45,7 @@ export class Search {
         ) near
         where words @@ ${query}::tsquery order by seq desc limit ${limit}`,
     );
-    const ids = near.length === limit ? near : await this.#findAll(query, before, limit);
+    const ids = near.length === limit ? near : await this.#findAll(room, query, before, limit);
     const found = await this.messages.byIds(
       new Map([[room.id, room]]),
       ids.map(({ id }) => id),
@@ -53,14 +53,22 @@ export class Search {
     return [...found.values()].sort((a, b) => b.seq - a.seq);
   }
 
-  #findAll(query: string, before: number, limit: number) {
+  #findAll(room: Room, query: string, before: number, limit: number) {
+    // Written out, since Postgres uses a part's index only where it can tell that the query stays within.
+    const indexed = sql.raw(`${UNINDEXED}`);
     return rows<{ id: number }>(
       this.db,
       sql`
         with hits as materialized (
-          select id, seq from ${messages} where words @@ ${query}::tsquery
+          select id, seq from ${messages} where words @@ ${query}::tsquery and seq > ${indexed}
         )
-        select id::float8 as id from hits where seq < ${before} order by seq desc limit ${limit}`,
+        select id::float8 as id from (
+          select id, seq from hits where seq < ${before}
+          union all
+          select id, seq from ${messages}
+          where room_id = ${room.id} and seq <= ${indexed} and seq < ${before} and words @@ ${query}::tsquery
+        ) found
+        order by seq desc limit ${limit}`,
     );
   }
 }

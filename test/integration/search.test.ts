@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'bun:test';
-import { fresh, startServer } from '../support/server.ts';
+import { sql } from 'drizzle-orm';
+import { fresh, sharedDatabase, startServer } from '../support/server.ts';
 import { mint, SECRET } from '../support/tokens.ts';
 
 const server = await startServer({ authSecret: SECRET });
@@ -121,6 +122,47 @@ describe('search (contract 5)', () => {
       expect(seen).toHaveLength(wanted);
       expect(seen).toEqual(seen.toSorted((a, b) => b - a));
       expect(pages).toBe(Math.ceil(wanted / 3));
+    }
+  });
+
+  test('finds what is old and what is new in a room of many messages', async () => {
+    const { room, ask } = await roomOf(['the first one']);
+    const { db } = await sharedDatabase();
+    // What 60,000 posts would have stored.
+    await db.execute(sql`
+      insert into messages (room_id, seq, rev, user_id, content, words, created_at)
+      select r.id, n, n, u.id, content,
+        array_to_tsvector(array(select r.id || ':' || w from unnest(string_to_array(content, ' ')) w)), now()
+      from rooms r, (select id from users limit 1) u, generate_series(2, 60000) n
+        cross join lateral (
+          select concat_ws(' ', 'all', case when n % 7000 = 0 then 'rare' end,
+            case when n % 300 = 0 then 'some' end, case when n < 19000 then 'early' end,
+            case when n between 25000 and 25010 then 'middle' end) as content
+        ) said
+      where r.name = ${room}`);
+    await db.execute(sql`update rooms set rev = 60000 where name = ${room}`);
+    const seqsOf = async (q: string, before?: number) => {
+      const page = await ask(q, `&limit=20${before ? `&before=${before}` : ''}`);
+      return (await page.json()).map(({ seq }: { seq: number }) => seq);
+    };
+    const down = (from: number, step: number, count: number) =>
+      Array.from({ length: count }, (_, n) => from - n * step);
+    for (const [q, before, found] of [
+      ['all', undefined, down(60_000, 1, 20)],
+      ['all', 20_010, down(20_009, 1, 20)],
+      ['rare', undefined, down(56_000, 7000, 8)],
+      ['rare', 30_000, down(28_000, 7000, 4)],
+      ['some', undefined, down(60_000, 300, 20)],
+      ['some', 21_000, down(20_700, 300, 20)],
+      ['rare some', undefined, [42_000, 21_000]],
+      ['middle', undefined, down(25_010, 1, 11)],
+      ['early', undefined, down(18_999, 1, 20)],
+      ['early rare', undefined, [14_000, 7000]],
+      ['first', undefined, [1]],
+      ['first', 50_000, [1]],
+      ['first all', undefined, []],
+    ] as const) {
+      expect([q, before, await seqsOf(q, before)]).toEqual([q, before, [...found]]);
     }
   });
 

@@ -36,5 +36,5 @@ ALTER TABLE "users" ADD COLUMN "role" text DEFAULT 'user' NOT NULL;--> statement
 CREATE INDEX "notifications_user" ON "notifications" USING btree ("user_id","id");--> statement-breakpoint
 CREATE INDEX "notifications_message" ON "notifications" USING btree ("message_id") WHERE "notifications"."message_id" is not null;--> statement-breakpoint
 CREATE INDEX "messages_room_changed" ON "messages" USING btree ("room_id","rev") WHERE "messages"."rev" <> "messages"."seq";--> statement-breakpoint
-CREATE INDEX "messages_words" ON "messages" USING gin ("words");--> statement-breakpoint
+CREATE INDEX "messages_words" ON "messages" USING gin ("words") WHERE "messages"."seq" > 20000;--> statement-breakpoint
 CREATE UNIQUE INDEX "rooms_direct" ON "rooms" USING btree ("direct_low","direct_high") WHERE "rooms"."direct_low" is not null;

@@ -1,4 +1,4 @@
-export { messages, reactions } from './messages.ts';
+export { messages, reactions, UNINDEXED } from './messages.ts';
 export { notifications } from './notifications.ts';
 export { deletedRooms, readPositions, roomPeople, rooms } from './rooms.ts';
 export { users } from './users.ts';

@@ -11,6 +11,12 @@ import {
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
 
+/**
+ * The first messages of a room are looked through one by one by who searches, which takes no time worth an
+ * index: most rooms never have more, and there a search costs those who write next to nothing.
+ */
+export const UNINDEXED = 20_000;
+
 const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' });
 
 /**
@@ -56,7 +62,9 @@ export const messages = pgTable(
     index('messages_room_changed')
       .on(table.roomId, table.rev)
       .where(sql`${table.rev} <> ${table.seq}`),
-    index('messages_words').using('gin', table.words),
+    index('messages_words')
+      .using('gin', table.words)
+      .where(sql`${table.seq} > ${sql.raw(`${UNINDEXED}`)}`),
   ],
 );
 
