@@ -15,9 +15,28 @@ export function basicMessage({
 }
 
 /** A message as protocol 1 shows it: new, or as it now is. */
-export function fullMessage({ userId: _, createdAt, ...message }: StoredMessage): string {
-  const type = message.rev === message.seq ? 'message' : 'update';
-  return encode({ type, ...message, timestamp: createdAt });
+export function fullMessage(message: StoredMessage): string {
+  const { id, room, seq, rev, username, content, createdAt: timestamp } = message;
+  const { to, replyTo, data, mentions, reactions, editedAt, deletedAt, clientId } = message;
+  return encode({
+    type: rev === seq ? 'message' : 'update',
+    id,
+    room,
+    seq,
+    rev,
+    username,
+    content,
+    timestamp,
+    // What is undefined is left out of the JSON.
+    to,
+    replyTo,
+    data,
+    mentions,
+    reactions,
+    editedAt,
+    deletedAt,
+    clientId,
+  } as ServerFrame);
 }
 
 /** A `system` frame of this moment. */
