@@ -26,6 +26,7 @@ import { sessionRoutes } from './routes/sessions.ts';
 import { userRoutes } from './routes/users.ts';
 import { AuthService } from './services/auth.service.ts';
 import { ChatService } from './services/chat.service.ts';
+import { DirectRooms } from './services/direct-rooms.ts';
 import { ForeignKeySet } from './services/foreign-keys.ts';
 import { Limits } from './services/limits.ts';
 import { MessageChanges } from './services/message-changes.ts';
@@ -41,9 +42,10 @@ import { UserService } from './services/user.service.ts';
 import { Announcer } from './ws/announcer.ts';
 import { Gateway, type SocketData, TIMING, type Timing } from './ws/gateway.ts';
 import { Hub } from './ws/hub.ts';
-import type { Publish } from './ws/live-room.ts';
+
 import { Notifier } from './ws/notifier.ts';
 import { Presence } from './ws/presence.ts';
+import type { Publish } from './ws/topics.ts';
 
 export interface AppParts {
   settings: Settings;
@@ -73,6 +75,7 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
   const tokens = new Tokens(tokenSecret(settings), foreign);
   const auth = new AuthService({ users, tokens, limits, log }, settings);
   const rooms = new RoomService(database.db, bus, limits, log);
+  const directRooms = new DirectRooms(database.db, limits);
   const messages = new MessageReader(database.db);
   const chat = new ChatService(database.db, messages, bus, settings, limits, log);
   const changes = new MessageChanges({ chat, messages, rooms });
@@ -98,7 +101,20 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
     },
   });
   const gateway = new Gateway(
-    { auth, chat, changes, positions, users, rooms, hub, notifier, presence, limits, log },
+    {
+      auth,
+      chat,
+      changes,
+      positions,
+      users,
+      rooms,
+      directRooms,
+      hub,
+      notifier,
+      presence,
+      limits,
+      log,
+    },
     settings,
     timing,
   );
@@ -120,7 +136,7 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
       }
     })
     .use(pageRoutes())
-    .use(messageRoutes({ auth, origins: origin, chat, messages, users, rooms }))
+    .use(messageRoutes({ auth, origins: origin, chat, messages, users, rooms, directRooms }))
     .use(searchRoutes({ auth, rooms, search: new Search(database.db, messages) }))
     .use(messageChangeRoutes({ auth, origins: origin, changes }))
     .use(notificationRoutes({ auth, notifications }))

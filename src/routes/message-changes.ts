@@ -4,13 +4,8 @@ import { guard } from '../plugins/auth.ts';
 import type { Origins } from '../plugins/proxies.ts';
 import type { AuthService } from '../services/auth.service.ts';
 import type { MessageChanges } from '../services/message-changes.ts';
-import {
-  AsUser,
-  MessageIdParam,
-  NewContent,
-  problemReplies,
-  StoredMessage,
-} from '../types/rest.ts';
+import { AsUser, MessageIdParam } from '../types/queries.ts';
+import { NewContent, problemReplies, StoredMessage } from '../types/rest.ts';
 import { expected } from '../types/text.ts';
 
 const params = t.Object({ id: MessageIdParam });

@@ -5,10 +5,12 @@ import { guard } from '../plugins/auth.ts';
 import type { Origins } from '../plugins/proxies.ts';
 import type { AuthService } from '../services/auth.service.ts';
 import type { ChatService } from '../services/chat.service.ts';
+import type { DirectRooms } from '../services/direct-rooms.ts';
 import type { MessageReader } from '../services/message-reader.ts';
 import type { RoomService } from '../services/room.service.ts';
 import type { UserService } from '../services/user.service.ts';
-import { MessagePage, NewMessage, problemReplies, StoredMessage } from '../types/rest.ts';
+import { MessagePage } from '../types/queries.ts';
+import { NewMessage, problemReplies, StoredMessage } from '../types/rest.ts';
 import { nextLink } from './paging.ts';
 
 export function messageRoutes(parts: {
@@ -18,6 +20,7 @@ export function messageRoutes(parts: {
   messages: MessageReader;
   users: UserService;
   rooms: RoomService;
+  directRooms: DirectRooms;
 }) {
   return new Elysia({ name: 'messages', tags: ['messages'] })
     .use(parts.origins)
@@ -71,7 +74,7 @@ export function messageRoutes(parts: {
         const room =
           to === undefined
             ? (await parts.rooms.visit(visitor, name, 'speak')).room
-            : await parts.rooms.direct(visitor, await parts.users.standing(to));
+            : await parts.directRooms.between(visitor, await parts.users.standing(to));
         const post = { user, room, content, clientId: id, data, replyTo };
         const { message, repeated } = await parts.chat.post(post, visitor);
         set.status = repeated ? 200 : 201;

@@ -3,14 +3,8 @@ import { Elysia, t } from 'elysia';
 import { guard } from '../plugins/auth.ts';
 import type { AuthService } from '../services/auth.service.ts';
 import type { NotificationService } from '../services/notification.service.ts';
-import {
-  AsUser,
-  Done,
-  NewNotice,
-  Notification,
-  NotificationPage,
-  problemReplies,
-} from '../types/rest.ts';
+import { AsUser, NotificationPage } from '../types/queries.ts';
+import { Done, NewNotice, Notification, problemReplies } from '../types/rest.ts';
 import { nextLink } from './paging.ts';
 
 const security = [{ bearer: [] }];

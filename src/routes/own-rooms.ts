@@ -4,7 +4,8 @@ import { guard } from '../plugins/auth.ts';
 import type { AuthService } from '../services/auth.service.ts';
 import { recipient } from '../services/message-reader.ts';
 import type { ReadPositions } from '../services/read-positions.ts';
-import { OwnRoom, OwnRoomPage, problemReplies } from '../types/rest.ts';
+import { OwnRoomPage } from '../types/queries.ts';
+import { OwnRoom, problemReplies } from '../types/rest.ts';
 import { nextLink } from './paging.ts';
 
 export function ownRoomRoutes({

@@ -6,15 +6,8 @@ import type { AuthService } from '../services/auth.service.ts';
 import type { ChatService } from '../services/chat.service.ts';
 import type { Described, RoomService } from '../services/room.service.ts';
 import { checkSignedIn } from '../types/identity.ts';
-import {
-  Done,
-  NewEvent,
-  NewRoom,
-  problemReplies,
-  RoomChange,
-  RoomInfo,
-  RoomPage,
-} from '../types/rest.ts';
+import { RoomPage } from '../types/queries.ts';
+import { Done, NewEvent, NewRoom, problemReplies, RoomChange, RoomInfo } from '../types/rest.ts';
 import { visitorOf } from '../types/room.ts';
 import type { Presence } from '../ws/presence.ts';
 import { nextLink } from './paging.ts';

@@ -4,7 +4,8 @@ import { guard } from '../plugins/auth.ts';
 import type { AuthService } from '../services/auth.service.ts';
 import type { RoomService } from '../services/room.service.ts';
 import type { Search } from '../services/search.ts';
-import { problemReplies, SearchPage, StoredMessage } from '../types/rest.ts';
+import { SearchPage } from '../types/queries.ts';
+import { problemReplies, StoredMessage } from '../types/rest.ts';
 import { nextLink } from './paging.ts';
 
 export function searchRoutes({

@@ -11,7 +11,7 @@ import { Grouped } from './grouped.ts';
 import type { MessageReader } from './message-reader.ts';
 import { mayRead, roomColumns } from './room-columns.ts';
 
-/** A notification of someone's, and how many there are in all. */
+/** A notification of someone's, and how many there are in all, counted to {@link MOST_COUNTED}. */
 export interface Notice {
   userId: number;
   unread: number;
@@ -28,6 +28,9 @@ interface Row {
   data: string | null;
   unread: number;
 }
+
+/** From here on it is just many. */
+const MOST_COUNTED = 1000;
 
 /** Only what may be read still: of a room that is gone, or of which one was put out, nothing is told. */
 const isVisible = sql`(n.room_id is null or exists (
@@ -121,8 +124,10 @@ export class NotificationService {
           n.message_id::float8 as "messageId", n.data,
           to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "createdAt",
           (
-            select count(*)::int from ${notifications} n
-            where n.user_id = shown.user_id and ${isVisible}
+            select count(*)::int from (
+              select from ${notifications} n
+              where n.user_id = shown.user_id and ${isVisible} limit ${MOST_COUNTED}
+            ) counted
           ) as unread
         from ${notifications} n cross join lateral (select n.user_id) shown
         where ${which} and ${isVisible} ${order}`,

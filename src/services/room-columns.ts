@@ -2,6 +2,9 @@ import { type SQL, sql } from 'drizzle-orm';
 import { roomPeople, rooms, users } from '../db/schema/index.ts';
 import type { Person } from '../types/identity.ts';
 
+/** What the names of direct rooms begin with, and no other's. */
+export const DIRECT = 'dm:';
+
 /** What makes a `Room` of a row. */
 export const roomColumns = {
   id: rooms.id,

@@ -11,13 +11,7 @@ import {
 } from '../db/schema/index.ts';
 import { ChatError } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import {
-  checkRoom,
-  HOW_TO_SIGN_IN,
-  type Identity,
-  isAdmin,
-  type Person,
-} from '../types/identity.ts';
+import { checkRoom, HOW_TO_SIGN_IN, type Identity, isAdmin } from '../types/identity.ts';
 import {
   isForAll,
   NO_PLACE,
@@ -32,7 +26,7 @@ import {
 import { checkTopic, parseRoomName } from '../types/text.ts';
 import { DEFAULT_ROOM } from '../types/websocket.ts';
 import type { Limits } from './limits.ts';
-import { roomColumns } from './room-columns.ts';
+import { DIRECT, roomColumns } from './room-columns.ts';
 import { RoomPurge } from './room-purge.ts';
 
 const described = { ...roomColumns, owner: users.username, createdAt: rooms.createdAt };
@@ -107,37 +101,6 @@ export class RoomService {
     const visit = found && whereAllowed(found, visitor, wish);
     if (visit) checkRoom(visitor.identity, visit.room.name);
     return visit;
-  }
-
-  /**
-   * The room in which two people speak with each other, or one with itself; made if there is none.
-   *
-   * @throws {ChatError} `forbidden` when the token is not for it, `rate_limited` for too many new rooms
-   */
-  async direct(visitor: Visitor & { user: Person }, other: Person): Promise<Room> {
-    const [low, high] = [visitor.user.id, other.id].sort((a, b) => a - b) as [number, number];
-    const isTheirs = and(eq(rooms.directLow, low), eq(rooms.directHigh, high));
-    const find = () => this.db.select(roomColumns).from(rooms).where(isTheirs);
-    let [room] = await find();
-    if (!room) {
-      this.limits.checkNewRoom(visitor);
-      // In one statement: a direct room without its people would be lost to them.
-      await this.db.execute(sql`
-        with made as (
-          insert into ${rooms} (name, is_private, direct_low, direct_high)
-            values (${`${DIRECT}${crypto.randomUUID()}`}, true, ${low}, ${high})
-            on conflict do nothing returning id
-        ), people as (
-          select distinct made.id as room_id, person.id as user_id
-          from made, unnest(array[${low}::int, ${high}::int]) as person (id)
-        ), members as (
-          insert into ${roomPeople} (room_id, user_id, is_member) select room_id, user_id, true from people
-        )
-        insert into ${readPositions} (room_id, user_id, last_read) select room_id, user_id, 0 from people`);
-      [room] = await find();
-    }
-    checkRoom(visitor.identity, (room as Room).name);
-    return room as Room;
   }
 
   /** The room of this name as anyone may know it; made if there is none. */
@@ -330,9 +293,6 @@ export interface RoomFields {
   topic?: string | null;
   private?: boolean;
 }
-
-/** What the names of direct rooms begin with, and no other's. */
-const DIRECT = 'dm:';
 
 function isReserved(name: string): boolean {
   return name.startsWith(DIRECT);

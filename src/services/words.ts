@@ -1,9 +1,14 @@
 import { wordsOf } from '../types/words.ts';
 
+/** As many as a message of 4,000 characters can have; what a far longer one says after them is not found. */
+const MOST_WORDS = 2000;
+
 /**
  * The words of a text as they are stored and looked for: each with its room, so that a search in one room
  * never meets the words of another, however common they are there.
  */
 export function lexemes(roomId: number, text: string): string[] {
-  return wordsOf(text).map((word) => `${roomId}:${word}`);
+  return wordsOf(text)
+    .slice(0, MOST_WORDS)
+    .map((word) => `${roomId}:${word}`);
 }

@@ -292,7 +292,7 @@ export const serverFrames = {
   notification: Type.Object({
     type: Type.Literal('notification'),
     ...Notification.properties,
-    /** All that the user has not read. */
+    /** All that the user has not read; 1000 means 1000 or more. */
     unread: Type.Integer(),
   }),
   typing: Type.Object({ type: Type.Literal('typing'), room: Room, username: Username }),

@@ -1,5 +1,5 @@
 import { encode, systemFrame } from './frames.ts';
-import { type Publish, topics } from './live-room.ts';
+import { type Publish, topics } from './topics.ts';
 
 /** In a room with more people, who comes and goes is counted instead of named. */
 const GATHER_ABOVE = 100;

@@ -1,5 +1,6 @@
 import { ChatError } from '../errors.ts';
 import type { ChatService } from '../services/chat.service.ts';
+import type { DirectRooms } from '../services/direct-rooms.ts';
 import type { MessageChanges } from '../services/message-changes.ts';
 import type { ReadPositions } from '../services/read-positions.ts';
 import type { RoomService } from '../services/room.service.ts';
@@ -17,6 +18,7 @@ export interface ConversationParts {
   changes: MessageChanges;
   positions: ReadPositions;
   rooms: RoomService;
+  directRooms: DirectRooms;
   users: UserService;
 }
 
@@ -116,7 +118,7 @@ export class Conversation {
 
   async #findDirect(to: string): Promise<void> {
     const other = await this.parts.users.standing(to);
-    const room = await this.parts.rooms.direct(this.speaker.visitor(), other);
+    const room = await this.parts.directRooms.between(this.speaker.visitor(), other);
     this.#direct.set(parseUsername(to).key, room);
   }
 

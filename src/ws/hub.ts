@@ -3,7 +3,8 @@ import type { Logger } from '../log.ts';
 import type { MessageReader } from '../services/message-reader.ts';
 import type { Room } from '../types/room.ts';
 import { fullMessage } from './frames.ts';
-import { LiveRoom, type Publish, publishTo } from './live-room.ts';
+import { LiveRoom } from './live-room.ts';
+import { type Publish, publishTo } from './topics.ts';
 
 /**
  * The rooms that someone on this server is in. It takes what was committed from the bus alone and

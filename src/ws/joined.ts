@@ -2,8 +2,9 @@ import { ChatError } from '../errors.ts';
 import type { Person } from '../types/identity.ts';
 import { isSameName, parseRoomName } from '../types/text.ts';
 import type { Conversation, Speaker } from './conversation.ts';
-import { type LiveRoom, topics } from './live-room.ts';
+import type { LiveRoom } from './live-room.ts';
 import type { Stay } from './stay.ts';
+import { topics } from './topics.ts';
 
 /** Until its first `join` a client is nobody; from then on it is one user who speaks one protocol. */
 export type State = { joined: false } | Joined;

@@ -7,31 +7,8 @@ import { type EphemeralFrame, MAX_PAGE_CHANGES } from '../types/websocket.ts';
 import { basicMessage, encode } from './frames.ts';
 import { KEPT, Recent } from './recent.ts';
 import { type Change, Ring, toChange, withinLimits } from './ring.ts';
-import type { RoomEvent, Stay } from './stay.ts';
-
-/** Sends a text to all who subscribe to a topic; where nobody does, it is not even rendered. */
-export type Publish = (topic: string, render: () => string) => void;
-
-/**
- * One topic per room and protocol: a frame is turned into text once for each. And one per user, for what
- * comes to all of the user's connections of protocol 1.
- */
-export const topics = {
-  basic: (room: string) => `0:${room}`,
-  full: (room: string) => `1:${room}`,
-  user: (id: number) => `u:${id}`,
-};
-
-/** To everyone in a room on protocol 1; of a direct room, to its people wherever they are. */
-export function publishTo(
-  { name, direct }: Room,
-  publish: Publish,
-  render: () => string,
-  except?: number,
-): void {
-  const told = direct?.filter(({ id }) => id !== except).map(({ id }) => topics.user(id));
-  for (const topic of told ?? [topics.full(name)]) publish(topic, render);
-}
+import { Company, type RoomEvent, type Stay } from './stay.ts';
+import { type Publish, publishTo, topics } from './topics.ts';
 
 /** Where a client is, in the words of a `join`: at a `rev` of an epoch, at the end, or nowhere yet. */
 export interface Position {
@@ -77,8 +54,7 @@ export class LiveRoom {
   readonly #waiting = new Map<number, StoredMessage>();
   readonly #listeners = new Set<() => void>();
   readonly #eventListeners = new Set<(text: string) => void>();
-  /** Those who are here, by their user's id; 0 for who is nobody in particular. */
-  readonly #stays = new Map<number, Set<Stay>>();
+  readonly #company = new Company();
   #reading = false;
   #readAgain = false;
   #extending: Promise<void> | undefined;
@@ -201,11 +177,7 @@ export class LiveRoom {
 
   /** Someone is here now, and hears what changes about the room. @returns the function that ends it */
   enter(stay: Stay): () => void {
-    const stays = this.#stays.get(stay.userId) ?? new Set();
-    this.#stays.set(stay.userId, stays.add(stay));
-    return () => {
-      if (stays.delete(stay) && stays.size === 0) this.#stays.delete(stay.userId);
-    };
+    return this.#company.enter(stay);
   }
 
   /** Takes what has changed about the room, and tells those whom it may concern. */
@@ -213,26 +185,18 @@ export class LiveRoom {
     // Of two changes made at once either may be heard first; a room that was moderated stays so.
     const isModerated = this.room.isModerated || event.room.isModerated;
     this.room = { ...(event.kind === 'room' ? event.room : this.room), isModerated };
-    const stays = event.kind === 'place' ? this.#staysOf(event.userId) : this.#everyone();
+    const stays = event.kind === 'place' ? this.#company.of(event.userId) : this.#company.all();
     for (const stay of stays) stay.hear(event);
   }
 
   /** Shows what is not kept, to those who are here now; one user may be left out. */
   show(frame: EphemeralFrame, except?: number): void {
     const text = encode(frame);
-    const left = except === undefined ? [] : this.#staysOf(except);
+    const left = except === undefined ? [] : this.#company.of(except);
     for (const stay of left) stay.pause();
     this.#publish(() => text, except);
     for (const stay of left) stay.resume();
     if (frame.type === 'event') for (const listener of this.#eventListeners) listener(text);
-  }
-
-  #staysOf(userId: number): Stay[] {
-    return [...(this.#stays.get(userId) ?? [])];
-  }
-
-  #everyone(): Stay[] {
-    return [...this.#stays.values()].flatMap((stays) => [...stays]);
   }
 
   /** At a place that this history does not have. */

@@ -4,7 +4,7 @@ import type { Logger } from '../log.ts';
 import type { Notice, NotificationService } from '../services/notification.service.ts';
 import type { Person } from '../types/identity.ts';
 import { encode } from './frames.ts';
-import { type Publish, topics } from './live-room.ts';
+import { type Publish, topics } from './topics.ts';
 
 /** Brings what is for users rather than for rooms to all of their connections of protocol 1. */
 export class Notifier {

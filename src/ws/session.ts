@@ -19,10 +19,11 @@ import {
   stayIn,
   topicOf,
 } from './joined.ts';
-import { type LiveRoom, type Page, topics } from './live-room.ts';
+import type { LiveRoom, Page } from './live-room.ts';
 import type { Notifier } from './notifier.ts';
 import type { Presence } from './presence.ts';
 import { Stay } from './stay.ts';
+import { topics } from './topics.ts';
 
 export interface SessionParts extends AdmissionParts, ConversationParts {
   hub: Hub;

@@ -74,3 +74,27 @@ export class Stay {
     this.check();
   }
 }
+
+/** Those who are in a room on this server. */
+export class Company {
+  /** By their user's id; 0 for who is nobody in particular. */
+  readonly #stays = new Map<number, Set<Stay>>();
+
+  /** @returns the function that ends it */
+  enter(stay: Stay): () => void {
+    const { userId } = stay;
+    const stays = this.#stays.get(userId) ?? new Set();
+    this.#stays.set(userId, stays.add(stay));
+    return () => {
+      if (stays.delete(stay) && stays.size === 0) this.#stays.delete(userId);
+    };
+  }
+
+  of(userId: number): Stay[] {
+    return [...(this.#stays.get(userId) ?? [])];
+  }
+
+  all(): Stay[] {
+    return [...this.#stays.values()].flatMap((stays) => [...stays]);
+  }
+}
