@@ -11,6 +11,7 @@ import type { RoomService } from '../services/room.service.ts';
 import type { UserService } from '../services/user.service.ts';
 import { MessagePage } from '../types/queries.ts';
 import { NewMessage, problemReplies, StoredMessage } from '../types/rest.ts';
+import { parseUsername } from '../types/text.ts';
 import { nextLink } from './paging.ts';
 
 export function messageRoutes(parts: {
@@ -71,6 +72,7 @@ export function messageRoutes(parts: {
         if (to !== undefined && name !== undefined) {
           throw new ChatError('invalid_frame', 'A message has either "room" or "to"');
         }
+        if (to !== undefined) parseUsername(to, 'to');
         const room =
           to === undefined
             ? (await parts.rooms.visit(visitor, name, 'speak')).room

@@ -27,13 +27,14 @@ export interface Username {
 /**
  * Checks a name after NFKC.
  *
+ * @param field where it stood, for the error
  * @throws {ChatError} `invalid_frame`
  */
-export function parseUsername(raw: string): Username {
+export function parseUsername(raw: string, field = 'username'): Username {
   const name = raw.normalize('NFKC');
   const key = name.toLowerCase();
   if (!USERNAME.test(name) || RESERVED_USERNAMES.has(key)) {
-    throw new ChatError('invalid_frame', `"username" must be ${expected.username}`);
+    throw new ChatError('invalid_frame', `"${field}" must be ${expected.username}`);
   }
   return { name, key };
 }

@@ -46,7 +46,7 @@ export class Conversation {
 
   /** @returns a promise when it must be found out first where this message goes; it may reject */
   prepare({ to }: FrameOf<'message'>): Promise<void> | undefined {
-    if (to === undefined || this.#direct.has(parseUsername(to).key)) return undefined;
+    if (to === undefined || this.#direct.has(parseUsername(to, 'to').key)) return undefined;
     return this.#findDirect(to);
   }
 
@@ -119,11 +119,11 @@ export class Conversation {
   async #findDirect(to: string): Promise<void> {
     const other = await this.parts.users.standing(to);
     const room = await this.parts.directRooms.between(this.speaker.visitor(), other);
-    this.#direct.set(parseUsername(to).key, room);
+    this.#direct.set(parseUsername(to, 'to').key, room);
   }
 
   #roomOf(to: string): Room {
-    const room = this.#direct.get(parseUsername(to).key) as Room;
+    const room = this.#direct.get(parseUsername(to, 'to').key) as Room;
     checkRoom(this.speaker.visitor().identity, room.name);
     return room;
   }

@@ -221,7 +221,7 @@ export class LiveRoom {
       const bySeq = changes.filter(({ message }) => !message.deletedAt);
       this.#recent.fill(
         bySeq.sort((a, b) => a.message.seq - b.message.seq),
-        [],
+        isAll,
       );
     }
     this.#rev = latest.at(-1)?.rev ?? 0;
@@ -282,22 +282,27 @@ export class LiveRoom {
       const found = await this.parts.messages.recent(this.room, KEPT);
       await this.#reach(Math.max(0, ...found.map(({ rev }) => rev)));
       if (from < this.#ring.reachesTo) continue;
-      this.#recent.fill(found.map(toChange), this.#ring.after(from));
+      this.#recent.fill(found.map(toChange), found.length < KEPT);
+      // What was published since may have been read as it was before.
+      for (const change of this.#ring.after(from)) this.#recent.take(change);
       return;
     }
   }
 
-  /** Returns when what is stored up to a `rev` is published too. */
+  /** Returns when what is stored up to a `rev` is published too, or is gone. */
   async #reach(rev: number): Promise<void> {
-    while (this.rev < rev) {
-      await new Promise<void>((done) => {
-        const stop = this.onChange(() => {
-          stop();
-          done();
-        });
-        this.readOn();
-      });
-    }
+    while (this.rev < rev && (await this.#catchUp()) > 0);
+  }
+
+  /** Publishes the next changes that are stored. @returns how many were read */
+  async #catchUp(): Promise<number> {
+    const next = { after: this.rev, limit: READ_AT_ONCE };
+    const page = await this.parts.messages.changes(this.room, next);
+    // A number that is missing in between was a change that a later one has replaced.
+    for (const message of page) if (message.rev > this.rev) this.#show(message);
+    for (const rev of this.#waiting.keys()) if (rev <= this.rev) this.#waiting.delete(rev);
+    this.#release();
+    return page.length;
   }
 
   async #read(): Promise<void> {
@@ -305,15 +310,7 @@ export class LiveRoom {
     while (this.#readAgain && this.holders > 0) {
       this.#readAgain = false;
       try {
-        const page = await this.parts.messages.changes(this.room, {
-          after: this.rev,
-          limit: READ_AT_ONCE,
-        });
-        if (page.length === READ_AT_ONCE) this.#readAgain = true;
-        // A number that is missing in between was a change that a later one has replaced.
-        for (const message of page) if (message.rev > this.rev) this.#show(message);
-        for (const rev of this.#waiting.keys()) if (rev <= this.rev) this.#waiting.delete(rev);
-        this.#release();
+        if ((await this.#catchUp()) === READ_AT_ONCE) this.#readAgain = true;
       } catch (error) {
         this.parts.log.warn({ room: this.name, reason: rootMessage(error) }, 'reading on failed');
         this.#readAgain = true;

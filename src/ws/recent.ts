@@ -46,12 +46,11 @@ export class Recent {
   /**
    * Begins anew.
    *
-   * @param found the newest ones, {@link KEPT} of them if there are so many
-   * @param since what has changed since they were read
+   * @param found the newest ones, by `seq`
+   * @param isAll there are no others
    */
-  fill(found: Change[], since: Change[]): void {
+  fill(found: Change[], isAll: boolean): void {
     this.#changes = found;
-    this.#isAll = found.length < KEPT;
-    for (const change of since) this.take(change);
+    this.#isAll = isAll;
   }
 }

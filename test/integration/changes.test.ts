@@ -284,6 +284,22 @@ describe('a message that was said (contract 3.2)', () => {
   });
 });
 
+test('a room that was just read has ten to show, too, when one of those is deleted', async () => {
+  const { ana, room, phone, everyone } = await scene();
+  const ids: number[] = [];
+  for (let n = 1; n <= 15; n++) ids.push(await say(phone, everyone, { content: `m${n}` }));
+  const cold = await startServer();
+  const again = await cold.enter(ana, room);
+  again.send({ type: 'delete', messageId: ids[14] });
+  // Older than what was read, it is none of the newest.
+  again.send({ type: 'edit', messageId: ids[0], content: 'm1 edited' });
+  await again.untilType('update');
+  await again.untilType('update');
+  const { messages } = await join(await cold.connect(), room, { username: fresh('late') });
+  const wanted = [5, 6, 7, 8, 9, 10, 11, 12, 13, 14].map((n) => `m${n}`);
+  expect(messages.map(({ content }) => content)).toEqual(wanted);
+});
+
 describe('resuming what has changed (contract 4.3)', () => {
   test('brings each message once, as it now is, in rev order', async () => {
     const { room, phone, other, everyone } = await scene();

@@ -140,7 +140,10 @@ describe('a direct message (contract 3.2, 5)', () => {
       [basic, { to: ben }, 'invalid_frame'],
     ] as const) {
       client.send({ type: 'message', content: 'x', id: 'n', ...frame });
-      expect(await client.untilType('error')).toMatchObject({ code, id: 'n' });
+      const error = await client.untilType('error');
+      expect(error).toMatchObject({ code, id: 'n' });
+      if ('to' in frame && frame.to === 'not a name')
+        expect(error.content).toStartWith('"to" must');
     }
   });
 });
