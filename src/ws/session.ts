@@ -154,21 +154,24 @@ export class Session {
       }
       const live = await hub.open(room, changes);
       if (!live) continue;
-      const [fetched, position] = await Promise.all([
-        live.fetch(frame),
-        this.parts.positions.enter(user, room),
-      ]).catch((error) => {
+      const arrival = await this.#look(frame, user, live).catch((error) => {
         hub.release(live);
         throw error;
       });
       if (changes === hub.changes) {
-        const page = live.page(frame, fetched);
+        const page = live.page(frame, arrival.fetched);
         this.#state = this.#state.joined ? this.#state : this.#begin(user, protocol);
-        this.#arrive(this.#state, frame, { live, place, page, position });
+        this.#arrive(this.#state, frame, { ...arrival, live, place, page });
         return;
       }
       hub.release(live);
     }
+  }
+
+  /** What a join needs of the database; the messages last, since a busy room soon moves on from them. */
+  async #look(frame: FrameOf<'join'>, user: Person, live: LiveRoom) {
+    const position = await this.parts.positions.enter(user, live.room);
+    return { position, fetched: await live.fetch(frame) };
   }
 
   /**

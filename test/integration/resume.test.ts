@@ -82,12 +82,18 @@ describe('resume (contract 4.3, 4.4, 4.6)', () => {
     const room = await roomWith(server, 700);
     const ana = await server.join('talker', room);
     let sent = 0;
-    const talking = setInterval(() => {
-      for (let n = 0; n < 20; n++) {
-        sent += 1;
-        ana.send({ type: 'message', content: `live ${sent}` });
+    let isTalking = true;
+    // As fast as the server takes it, so that readers catch up however slow the machine is.
+    const talk = async () => {
+      while (isTalking) {
+        for (let n = 0; n < 20; n++) {
+          sent += 1;
+          ana.send({ type: 'message', content: `live ${sent}` });
+        }
+        await ana.until((frame) => frame.type === 'message' && frame.content === `live ${sent}`);
       }
-    }, 2);
+    };
+    const talking = talk();
     const readers = await Promise.all(
       Array.from({ length: 24 }, async (_, n) => {
         const reader = await server.connect();
@@ -103,8 +109,8 @@ describe('resume (contract 4.3, 4.4, 4.6)', () => {
         return { reader, seen, first };
       }),
     );
-    clearInterval(talking);
-    await ana.until((frame) => frame.type === 'message' && frame.content === `live ${sent}`);
+    isTalking = false;
+    await talking;
     const last = 700 + sent;
     for (const { reader, seen, first } of readers) {
       while ((seen.at(-1) ?? 0) < last) {
