@@ -7,7 +7,7 @@ import type { AuthService } from '../services/auth.service.ts';
 import type { Limits } from '../services/limits.ts';
 import type { RoomService } from '../services/room.service.ts';
 import { EventsQuery } from '../types/queries.ts';
-import { problemReplies } from '../types/rest.ts';
+import { problemReplies, usual } from '../types/rest.ts';
 import { visitorOf } from '../types/room.ts';
 import type { Caller } from '../ws/admission.ts';
 import type { Hub } from '../ws/hub.ts';
@@ -66,13 +66,7 @@ export function eventRoutes(parts: EventParts) {
               'id: 7@0b6c8a5e-6f0b-4d57-9a52-5d3f3f1a7c11\ndata: {"type":"message",…}\n\n',
             ],
           }),
-          ...problemReplies(
-            'rate_limited',
-            'invalid_frame',
-            'unauthorized',
-            'forbidden',
-            'not_found',
-          ),
+          ...problemReplies(...usual),
         },
         detail: {
           summary: 'A room as Server-Sent Events',

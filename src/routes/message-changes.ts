@@ -5,7 +5,7 @@ import type { Origins } from '../plugins/proxies.ts';
 import type { AuthService } from '../services/auth.service.ts';
 import type { MessageChanges } from '../services/message-changes.ts';
 import { AsUser, MessageIdParam } from '../types/queries.ts';
-import { NewContent, problemReplies, StoredMessage } from '../types/rest.ts';
+import { NewContent, problemReplies, StoredMessage, usual } from '../types/rest.ts';
 import { expected } from '../types/text.ts';
 
 const params = t.Object({ id: MessageIdParam });
@@ -15,16 +15,7 @@ const reaction = t.Object({
 });
 const response = {
   200: StoredMessage,
-  ...problemReplies(
-    'rate_limited',
-    'invalid_frame',
-    'unauthorized',
-    'forbidden',
-    'not_found',
-    'conflict',
-    'too_long',
-    'overloaded',
-  ),
+  ...problemReplies(...usual, 'conflict', 'too_long', 'overloaded'),
 };
 const security = [{ bearer: [] }];
 

@@ -10,7 +10,7 @@ import type { MessageReader } from '../services/message-reader.ts';
 import type { RoomService } from '../services/room.service.ts';
 import type { UserService } from '../services/user.service.ts';
 import { MessagePage } from '../types/queries.ts';
-import { NewMessage, problemReplies, StoredMessage } from '../types/rest.ts';
+import { NewMessage, problemReplies, StoredMessage, usual } from '../types/rest.ts';
 import { parseUsername } from '../types/text.ts';
 import { nextLink } from './paging.ts';
 
@@ -48,13 +48,7 @@ export function messageRoutes(parts: {
         query: MessagePage,
         response: {
           200: Type.Array(StoredMessage),
-          ...problemReplies(
-            'rate_limited',
-            'invalid_frame',
-            'unauthorized',
-            'forbidden',
-            'not_found',
-          ),
+          ...problemReplies(...usual),
         },
         detail: {
           summary: 'The most recent messages of a room, oldest first',
@@ -88,16 +82,7 @@ export function messageRoutes(parts: {
         response: {
           200: StoredMessage,
           201: StoredMessage,
-          ...problemReplies(
-            'rate_limited',
-            'invalid_frame',
-            'unauthorized',
-            'forbidden',
-            'not_found',
-            'conflict',
-            'too_long',
-            'overloaded',
-          ),
+          ...problemReplies(...usual, 'conflict', 'too_long', 'overloaded'),
         },
         detail: {
           summary: 'Say something',

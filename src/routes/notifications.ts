@@ -4,7 +4,7 @@ import { guard } from '../plugins/auth.ts';
 import type { AuthService } from '../services/auth.service.ts';
 import type { NotificationService } from '../services/notification.service.ts';
 import { AsUser, NotificationPage } from '../types/queries.ts';
-import { Done, NewNotice, Notification, problemReplies } from '../types/rest.ts';
+import { Done, NewNotice, Notification, problemReplies, usual } from '../types/rest.ts';
 import { nextLink } from './paging.ts';
 
 const security = [{ bearer: [] }];
@@ -35,13 +35,7 @@ export function notificationRoutes({
         query: NotificationPage,
         response: {
           200: Type.Array(Notification),
-          ...problemReplies(
-            'rate_limited',
-            'invalid_frame',
-            'unauthorized',
-            'forbidden',
-            'not_found',
-          ),
+          ...problemReplies(...usual),
         },
         detail: {
           summary: 'What one has not read, newest first',
@@ -62,14 +56,7 @@ export function notificationRoutes({
         body: NewNotice,
         response: {
           204: Done,
-          ...problemReplies(
-            'rate_limited',
-            'invalid_frame',
-            'unauthorized',
-            'forbidden',
-            'not_found',
-            'too_long',
-          ),
+          ...problemReplies(...usual, 'too_long'),
         },
         detail: {
           summary: 'Tell users something',
@@ -92,13 +79,7 @@ export function notificationRoutes({
         query: AsUser,
         response: {
           204: Done,
-          ...problemReplies(
-            'rate_limited',
-            'invalid_frame',
-            'unauthorized',
-            'forbidden',
-            'not_found',
-          ),
+          ...problemReplies(...usual),
         },
         detail: {
           summary: 'Have read a notification',

@@ -5,7 +5,7 @@ import type { AuthService } from '../services/auth.service.ts';
 import { recipient } from '../services/message-reader.ts';
 import type { ReadPositions } from '../services/read-positions.ts';
 import { OwnRoomPage } from '../types/queries.ts';
-import { OwnRoom, problemReplies } from '../types/rest.ts';
+import { OwnRoom, problemReplies, usual } from '../types/rest.ts';
 import { nextLink } from './paging.ts';
 
 export function ownRoomRoutes({
@@ -39,13 +39,7 @@ export function ownRoomRoutes({
       query: OwnRoomPage,
       response: {
         200: Type.Array(OwnRoom),
-        ...problemReplies(
-          'rate_limited',
-          'invalid_frame',
-          'unauthorized',
-          'forbidden',
-          'not_found',
-        ),
+        ...problemReplies(...usual),
       },
       detail: {
         summary: 'One’s rooms, direct ones too, and what is unread there',

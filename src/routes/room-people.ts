@@ -3,20 +3,13 @@ import { Elysia } from 'elysia';
 import { guard } from '../plugins/auth.ts';
 import type { AuthService } from '../services/auth.service.ts';
 import type { RoomPeople } from '../services/room-people.ts';
-import { Done, Membership, problemReplies } from '../types/rest.ts';
+import { Done, Membership, problemReplies, usual } from '../types/rest.ts';
 
 const params = Type.Object({
   room: Type.String({ description: 'a room', examples: ['general'] }),
   username: Type.String({ description: 'a name', examples: ['ana'] }),
 });
-const problems = problemReplies(
-  'rate_limited',
-  'invalid_frame',
-  'unauthorized',
-  'forbidden',
-  'not_found',
-  'conflict',
-);
+const problems = problemReplies(...usual, 'conflict');
 
 /** Members, bans and mutes, for the owner of a room and for admins. */
 export function roomPeopleRoutes({ auth, people }: { auth: AuthService; people: RoomPeople }) {

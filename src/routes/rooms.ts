@@ -7,7 +7,15 @@ import type { ChatService } from '../services/chat.service.ts';
 import type { Described, RoomService } from '../services/room.service.ts';
 import { checkSignedIn } from '../types/identity.ts';
 import { RoomPage } from '../types/queries.ts';
-import { Done, NewEvent, NewRoom, problemReplies, RoomChange, RoomInfo } from '../types/rest.ts';
+import {
+  Done,
+  NewEvent,
+  NewRoom,
+  problemReplies,
+  RoomChange,
+  RoomInfo,
+  usual,
+} from '../types/rest.ts';
 import { visitorOf } from '../types/room.ts';
 import type { Presence } from '../ws/presence.ts';
 import { nextLink } from './paging.ts';
@@ -93,13 +101,7 @@ export function roomRoutes(parts: {
         params,
         response: {
           200: RoomInfo,
-          ...problemReplies(
-            'rate_limited',
-            'invalid_frame',
-            'unauthorized',
-            'forbidden',
-            'not_found',
-          ),
+          ...problemReplies(...usual),
         },
         detail: { summary: 'A room' },
       },
@@ -114,14 +116,7 @@ export function roomRoutes(parts: {
         body: RoomChange,
         response: {
           200: RoomInfo,
-          ...problemReplies(
-            'rate_limited',
-            'invalid_frame',
-            'unauthorized',
-            'forbidden',
-            'not_found',
-            'conflict',
-          ),
+          ...problemReplies(...usual, 'conflict'),
         },
         detail: {
           summary: 'Change a room',
@@ -141,14 +136,7 @@ export function roomRoutes(parts: {
         params,
         response: {
           204: Done,
-          ...problemReplies(
-            'rate_limited',
-            'invalid_frame',
-            'unauthorized',
-            'forbidden',
-            'not_found',
-            'conflict',
-          ),
+          ...problemReplies(...usual, 'conflict'),
         },
         detail: {
           summary: 'Delete a room and all that was said in it',
@@ -172,14 +160,7 @@ export function roomRoutes(parts: {
         body: NewEvent,
         response: {
           204: Done,
-          ...problemReplies(
-            'rate_limited',
-            'invalid_frame',
-            'unauthorized',
-            'forbidden',
-            'not_found',
-            'too_long',
-          ),
+          ...problemReplies(...usual, 'too_long'),
         },
         detail: {
           summary: 'Show something to a room that is never stored',

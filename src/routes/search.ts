@@ -5,7 +5,7 @@ import type { AuthService } from '../services/auth.service.ts';
 import type { RoomService } from '../services/room.service.ts';
 import type { Search } from '../services/search.ts';
 import { SearchPage } from '../types/queries.ts';
-import { problemReplies, StoredMessage } from '../types/rest.ts';
+import { problemReplies, StoredMessage, usual } from '../types/rest.ts';
 import { nextLink } from './paging.ts';
 
 export function searchRoutes({
@@ -34,13 +34,7 @@ export function searchRoutes({
       query: SearchPage,
       response: {
         200: Type.Array(StoredMessage),
-        ...problemReplies(
-          'rate_limited',
-          'invalid_frame',
-          'unauthorized',
-          'forbidden',
-          'not_found',
-        ),
+        ...problemReplies(...usual),
       },
       detail: {
         summary: 'The messages of a room that have all of some words, newest first',

@@ -6,7 +6,7 @@ import type { AuthService } from '../services/auth.service.ts';
 import type { RoomService } from '../services/room.service.ts';
 import type { UserService } from '../services/user.service.ts';
 import { ActiveUserPage } from '../types/queries.ts';
-import { Done, NewUser, problemReplies, User, UserStatus } from '../types/rest.ts';
+import { Done, NewUser, problemReplies, User, UserStatus, usual } from '../types/rest.ts';
 import { visitorOf } from '../types/room.ts';
 import type { Presence } from '../ws/presence.ts';
 import { nextLink } from './paging.ts';
@@ -17,7 +17,7 @@ const params = Type.Object({
 
 const banReplies = {
   204: Done,
-  ...problemReplies('rate_limited', 'invalid_frame', 'unauthorized', 'forbidden', 'not_found'),
+  ...problemReplies(...usual),
 };
 
 export function userRoutes(parts: {

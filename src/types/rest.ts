@@ -291,6 +291,15 @@ export const Problem = Type.Object({
 });
 export type Problem = Static<typeof Problem>;
 
+/** What may be wrong with most requests. */
+export const usual = [
+  'rate_limited',
+  'invalid_frame',
+  'unauthorized',
+  'forbidden',
+  'not_found',
+] as const satisfies ErrorCode[];
+
 type ProblemReplies<C extends ErrorCode> = {
   [Code in C as (typeof errorCodes)[Code]['status']]: typeof Problem;
 };
