@@ -471,6 +471,9 @@ async function sendFrame(
   return 'ok';
 }
 
+/** The routes and frames that name a message. */
+const ABOUT_WHAT_IS_SAID = /:id|^edit$|^delete$|^react$/;
+
 /** What someone banned from the server gets where others with a bad token get this. */
 const whenBanned: Record<string, string> = { [no]: 'banned', 'closed 4401': 'closed 4403' };
 
@@ -494,12 +497,13 @@ for (const mode of ['open', 'required'] as const) {
       return row[who as Exclude<keyof Cells, 'guest'>] ?? row.bad;
     };
     const check = async (
+      what: string,
       row: Cells,
       attempt: (scene: Scene, someone: Someone) => Promise<unknown>,
     ) => {
       const found = await Promise.all(
         everybody.map(async (who) => {
-          const scene = await makeScene(server);
+          const scene = await makeScene(server, ABOUT_WHAT_IS_SAID.test(what));
           return [who, await attempt(scene, await people[who](scene))];
         }),
       );
@@ -516,12 +520,14 @@ for (const mode of ['open', 'required'] as const) {
 
     for (const [route, what, row, attempt = () => ({})] of routes) {
       test(`${route}: ${what}`, () =>
-        check(row, (scene, someone) => callRoute(server, route, attempt(scene, someone), someone)));
+        check(route, row, (scene, someone) =>
+          callRoute(server, route, attempt(scene, someone), someone),
+        ));
     }
 
     for (const [type, what, row, frame, joined] of frames) {
       test(`${type}: ${what}`, () =>
-        check(row, (scene, someone) =>
+        check(type, row, (scene, someone) =>
           sendFrame(server, { type, ...frame(scene) }, someone, joined?.(scene)),
         ));
     }

@@ -15,7 +15,7 @@ export interface Scene {
   again: string;
   /** A name that nobody has a token for. */
   guest: string;
-  /** The ids of what the owner has said in the two rooms, and ana in the public one. */
+  /** The ids of what the owner has said in the two rooms, and ana in the public one; 0 where nothing was said. */
   said: { open: number; closed: number; byAna: number };
 }
 
@@ -25,7 +25,8 @@ export interface Someone {
   token?: string;
 }
 
-export async function makeScene(server: TestServer): Promise<Scene> {
+/** @param isSaid whether anything is said in it, which takes a while */
+export async function makeScene(server: TestServer, isSaid = false): Promise<Scene> {
   const [ana, guest, owner] = [fresh('ana'), fresh('guest'), fresh('owner')];
   const [open, closed] = [fresh('open'), fresh('closed')];
   const ownerToken = await mint({ sub: owner });
@@ -41,11 +42,13 @@ export async function makeScene(server: TestServer): Promise<Scene> {
     const posted = await server.request('POST', '/messages', token, message);
     return (await posted.json()).id as number;
   };
-  const said = {
-    open: await say(owner, ownerToken, open),
-    closed: await say(owner, ownerToken, closed),
-    byAna: await say(ana, await mint({ sub: ana }), open),
-  };
+  const said = isSaid
+    ? {
+        open: await say(owner, ownerToken, open),
+        closed: await say(owner, ownerToken, closed),
+        byAna: await say(ana, await mint({ sub: ana }), open),
+      }
+    : { open: 0, closed: 0, byAna: 0 };
   // Issued after all that is ended in the scene.
   const again = await mint({ sub: ana, iat: Date.now() / 1000 + 60 });
   return { open, closed, owner, ownerToken, ana, again, guest, said };
