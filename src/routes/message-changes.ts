@@ -33,7 +33,7 @@ export function messageChangeRoutes(parts: {
       '/messages/:id',
       async ({ identity, origin: { address }, query: { username }, params: { id }, body }) => {
         const visitor = await auth.visitor(identity, { username, address });
-        return (await changes.edit(visitor, id, body.content)).message;
+        return changes.edit(visitor, id, body.content);
       },
       {
         params,
@@ -52,7 +52,7 @@ export function messageChangeRoutes(parts: {
       '/messages/:id',
       async ({ identity, origin: { address }, query: { username }, params: { id } }) => {
         const visitor = await auth.visitor(identity, { username, address });
-        return (await changes.delete(visitor, id)).message;
+        return changes.delete(visitor, id);
       },
       {
         params,
@@ -70,7 +70,7 @@ export function messageChangeRoutes(parts: {
       '/messages/:id/reactions/:emoji',
       async ({ identity, origin: { address }, query: { username }, params: { id, emoji } }) => {
         const visitor = await auth.visitor(identity, { username, address });
-        return (await changes.react(visitor, id, { emoji })).message;
+        return changes.react(visitor, id, { emoji });
       },
       {
         params: reaction,
@@ -83,7 +83,7 @@ export function messageChangeRoutes(parts: {
       '/messages/:id/reactions/:emoji',
       async ({ identity, origin: { address }, query: { username }, params: { id, emoji } }) => {
         const visitor = await auth.visitor(identity, { username, address });
-        return (await changes.react(visitor, id, { emoji, remove: true })).message;
+        return changes.react(visitor, id, { emoji, remove: true });
       },
       {
         params: reaction,

@@ -2,7 +2,7 @@ import { type Database, rows } from '../db/index.ts';
 import { ChatError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { Person } from '../types/identity.ts';
-import type { StoredMessage } from '../types/rest.ts';
+import { MAX_REACTIONS, type StoredMessage } from '../types/rest.ts';
 import type { Room } from '../types/room.ts';
 import { giveUp, mentionsJson, type WriterEvents } from './batches.ts';
 import { type Changed, changeBatch } from './change-statements.ts';
@@ -25,16 +25,11 @@ export interface MessageChange {
   action: Action;
 }
 
-/** The message as it now is. Its `rev` is that of this change, or, when it changed nothing, as it was. */
-export interface ChangeOutcome {
-  message: StoredMessage;
-  isChanged: boolean;
-}
-
 /** A change and who waits for it. */
 export interface ChangeEntry extends MessageChange {
   cost: number;
-  done(outcome: ChangeOutcome): void;
+  /** @param message as it now is; its `rev` is that of this change or, when it changed nothing, as it was */
+  done(message: StoredMessage): void;
   failed(error: ChatError): void;
 }
 
@@ -81,15 +76,15 @@ export class ChangeWriter {
         message && isChanged ? [[entry.room, message]] : [],
       ),
     );
-    for (const { entry, message, isChanged, isDeleted, isFull } of outcomes) {
+    for (const { entry, message, isDeleted, isFull } of outcomes) {
       const { kind } = entry.action;
       if (!message || (isDeleted && (kind === 'edit' || kind === 'react'))) {
         entry.failed(noSuchMessage(entry.messageId));
       } else if (isFull) {
-        const most = 'A message has at most 20 different reactions';
+        const most = `A message has at most ${MAX_REACTIONS} different reactions`;
         entry.failed(new ChatError('conflict', `${most}; use one of those it has.`));
       } else {
-        entry.done({ message, isChanged });
+        entry.done(message);
       }
     }
   }

@@ -5,7 +5,7 @@ import type { Person } from '../types/identity.ts';
 import type { StoredMessage } from '../types/rest.ts';
 import type { Room, Visitor } from '../types/room.ts';
 import { checkClientId, checkContent, checkData, checkEventName } from '../types/text.ts';
-import type { ChangeOutcome, MessageChange } from './change-writer.ts';
+import type { MessageChange } from './change-writer.ts';
 import { type Limits, tooFast } from './limits.ts';
 import type { MessageReader } from './message-reader.ts';
 import { MessageWriter } from './message-writer.ts';
@@ -67,11 +67,11 @@ export class ChatService {
   /**
    * Changes a message and has it shown as it now is; it is counted like a message.
    *
-   * @returns once it is committed, or found to change nothing
+   * @returns the message as it now is, once it is committed or found to change nothing
    * @throws {ChatError} `invalid_frame`, `too_long`, `rate_limited`, and what
    *   {@link MessageWriter.change} throws
    */
-  async change(change: MessageChange, visitor: Visitor): Promise<ChangeOutcome> {
+  async change(change: MessageChange, visitor: Visitor): Promise<StoredMessage> {
     const { action } = change;
     if (action.kind === 'edit') checkContent(action.content, this.settings.maxContentLength);
     this.#count(visitor);

@@ -1,8 +1,9 @@
 import { ChatError } from '../errors.ts';
 import { isAdmin } from '../types/identity.ts';
+import type { StoredMessage } from '../types/rest.ts';
 import type { Visitor } from '../types/room.ts';
 import { parseEmoji } from '../types/text.ts';
-import { type Action, type ChangeOutcome, noSuchMessage } from './change-writer.ts';
+import { type Action, noSuchMessage } from './change-writer.ts';
 import type { ChatService } from './chat.service.ts';
 import type { MessageReader } from './message-reader.ts';
 import type { RoomService } from './room.service.ts';
@@ -19,7 +20,7 @@ export class MessageChanges {
    * @throws {ChatError} `not_found` for a message that is not there, is deleted, or is in a room that is
    *   not the visitor's to see; `forbidden`, `muted`, `banned`, and what {@link ChatService.change} throws
    */
-  edit(visitor: Visitor, messageId: number, content: string): Promise<ChangeOutcome> {
+  edit(visitor: Visitor, messageId: number, content: string): Promise<StoredMessage> {
     return this.#change(visitor, messageId, { kind: 'edit', content });
   }
 
@@ -29,7 +30,7 @@ export class MessageChanges {
    *
    * @throws {ChatError} what {@link edit} throws, but for one that is deleted already
    */
-  delete(visitor: Visitor, messageId: number): Promise<ChangeOutcome> {
+  delete(visitor: Visitor, messageId: number): Promise<StoredMessage> {
     return this.#change(visitor, messageId, { kind: 'delete' });
   }
 
@@ -43,12 +44,12 @@ export class MessageChanges {
     visitor: Visitor,
     messageId: number,
     { emoji: raw, remove = false }: { emoji: string; remove?: boolean | undefined },
-  ): Promise<ChangeOutcome> {
+  ): Promise<StoredMessage> {
     const emoji = parseEmoji(raw);
     return this.#change(visitor, messageId, { kind: remove ? 'unreact' : 'react', emoji });
   }
 
-  async #change(visitor: Visitor, messageId: number, action: Action): Promise<ChangeOutcome> {
+  async #change(visitor: Visitor, messageId: number, action: Action): Promise<StoredMessage> {
     const { chat, messages, rooms } = this.parts;
     const wish = action.kind === 'delete' ? 'read' : 'speak';
     const visit = await rooms.visitByMessage(visitor, messageId, wish);

@@ -2,13 +2,9 @@ import { toChatError } from '../db/failures.ts';
 import type { Database } from '../db/index.ts';
 import { ChatError } from '../errors.ts';
 import type { Logger } from '../log.ts';
+import type { StoredMessage } from '../types/rest.ts';
 import type { WriterEvents } from './batches.ts';
-import {
-  type ChangeEntry,
-  type ChangeOutcome,
-  ChangeWriter,
-  type MessageChange,
-} from './change-writer.ts';
+import { type ChangeEntry, ChangeWriter, type MessageChange } from './change-writer.ts';
 import type { MessageReader } from './message-reader.ts';
 import {
   clientKey,
@@ -65,11 +61,12 @@ export class MessageWriter {
    * Takes a change to a message; the changes of one message take effect in the order in which they were
    * taken, but posts that wait go first.
    *
-   * @returns once the database has committed it, or found that it changes nothing
+   * @returns the message as it now is, once the database has committed it or found that it changes nothing;
+   *   its `rev` is that of this change or, when it changed nothing, as it was
    * @throws {ChatError} `not_found` when the message is not there or, but for deleting it, is deleted;
    *   `conflict` for one reaction too many; `overloaded`, `unavailable`
    */
-  change(change: MessageChange): Promise<ChangeOutcome> {
+  change(change: MessageChange): Promise<StoredMessage> {
     return new Promise((done, failed) => {
       const length = 'content' in change.action ? change.action.content.length : 0;
       const cost = length + CHANGE_COST;

@@ -26,7 +26,6 @@ interface Row {
   roomId: number | null;
   messageId: number | null;
   data: string | null;
-  unread: number;
 }
 
 /** From here on it is just many. */
@@ -102,35 +101,50 @@ export class NotificationService {
     if (userIds.length === 0) return [];
     const which = messageIds
       ? sql`n.message_id = any(${array(messageIds)}::bigint[])`
-      : sql`n.id between ${ids?.[0] ?? 0} and ${ids?.[1] ?? 0}`;
+      : sql`n.kind = 'notice' and n.id between ${ids?.[0] ?? 0} and ${ids?.[1] ?? 0}`;
     const isTheirs = sql`n.user_id = any(${array(userIds)}::int[])`;
-    return this.#find(sql`${isTheirs} and ${which}`, sql`order by n.id`);
+    return this.#counted(await this.#find(sql`${isTheirs} and ${which}`, sql`order by n.id`));
   }
 
   async #findNewest(userIds: number[]): Promise<(Notice | undefined)[]> {
     const isNewest = sql`n.id in (
-      select (select max(o.id) from ${notifications} o where o.user_id = u.id)
+      select (
+        select n.id from ${notifications} n
+        where n.user_id = u.id and ${isVisible} order by n.id desc limit 1
+      )
       from unnest(${array(userIds)}::int[]) as u (id))`;
-    const found = await this.#find(isNewest, sql``);
+    const found = await this.#counted(await this.#find(isNewest, sql``));
     const byUser = new Map(found.map((notice) => [notice.userId, notice]));
     return userIds.map((id) => byUser.get(id));
   }
 
-  async #find(which: SQL, order: SQL): Promise<Notice[]> {
+  /** With each the number of all that its user has. */
+  async #counted(found: Omit<Notice, 'unread'>[]): Promise<Notice[]> {
+    if (found.length === 0) return [];
+    const userIds = [...new Set(found.map(({ userId }) => userId))];
+    const counts = await rows<{ userId: number; unread: number }>(
+      this.db,
+      sql`
+        select u.id as "userId", (
+          select count(*)::int from (
+            select from ${notifications} n
+            where n.user_id = u.id and ${isVisible} limit ${MOST_COUNTED}
+          ) counted
+        ) as unread
+        from unnest(${array(userIds)}::int[]) as u (id)`,
+    );
+    const unreadOf = new Map(counts.map(({ userId, unread }) => [userId, unread]));
+    return found.map((notice) => ({ ...notice, unread: unreadOf.get(notice.userId) ?? 0 }));
+  }
+
+  async #find(which: SQL, order: SQL): Promise<Omit<Notice, 'unread'>[]> {
     const found = await rows<Row>(
       this.db,
       sql`
         select n.id::float8 as id, n.user_id as "userId", n.kind, n.room_id as "roomId",
           n.message_id::float8 as "messageId", n.data,
-          to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "createdAt",
-          (
-            select count(*)::int from (
-              select from ${notifications} n
-              where n.user_id = shown.user_id and ${isVisible} limit ${MOST_COUNTED}
-            ) counted
-          ) as unread
-        from ${notifications} n cross join lateral (select n.user_id) shown
-        where ${which} and ${isVisible} ${order}`,
+          to_char(n.created_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as "createdAt"
+        from ${notifications} n where ${which} and ${isVisible} ${order}`,
     );
     const roomIds = [...new Set(found.flatMap(({ roomId }) => roomId ?? []))];
     const known = roomIds.length > 0 ? await this.#rooms(roomIds) : [];
@@ -139,7 +153,7 @@ export class NotificationService {
       byId,
       found.flatMap(({ messageId }) => messageId ?? []),
     );
-    return found.map(({ id, userId, kind, createdAt, roomId, messageId, data, unread }) => {
+    return found.map(({ id, userId, kind, createdAt, roomId, messageId, data }) => {
       const room = byId.get(roomId ?? 0)?.name;
       const message = messages.get(messageId ?? 0);
       const notification = {
@@ -150,7 +164,7 @@ export class NotificationService {
         ...(message && { message }),
         ...(data !== null && { data: JSON.parse(data) }),
       };
-      return { userId, unread, notification };
+      return { userId, notification };
     });
   }
 

@@ -65,9 +65,8 @@ export class Conversation {
 
   async change(frame: FrameOf<'edit' | 'delete' | 'react'>): Promise<void> {
     const { id, messageId } = frame;
-    const { message } = await this.#change(frame);
+    const { room, rev } = await this.#change(frame);
     if (id === undefined) return;
-    const { room, rev } = message;
     this.send(encode({ type: 'ack', id, room, messageId, rev }));
   }
 

@@ -110,25 +110,28 @@ describe('a mention (contract 3.2)', () => {
       await server.enter(ana, fresh('room'), tokens.ana),
       await server.enter(ben, fresh('room'), tokens.ben),
     ] as const;
+    await server.request('POST', '/notifications', API_KEY, { to: [ana], data: 'before' });
+    await clients[0].untilType('notification');
     const posted = await server.request('POST', '/messages', ownerToken, {
       username: owner,
       room,
       content: `@${ana} @${ben} secret`,
     });
     expect(await posted.json()).toMatchObject({ mentions: [ana] });
-    expect(await clients[0].untilType('notification')).toMatchObject({ room, unread: 1 });
+    expect(await clients[0].untilType('notification')).toMatchObject({ room, unread: 2 });
     expect((await clients[1].settle()).filter(({ type }) => type === 'notification')).toEqual([]);
     const list = async (token: string) =>
       (await server.request('GET', '/notifications', token)).json();
-    expect(await list(tokens.ana)).toHaveLength(1);
+    expect(await list(tokens.ana)).toHaveLength(2);
     expect(await list(tokens.ben)).toEqual([]);
     await server.request('DELETE', `/rooms/${room}/members/${ana}`, ownerToken);
-    expect(await list(tokens.ana)).toEqual([]);
-    // Not even counted.
+    expect(await list(tokens.ana)).toMatchObject([{ data: 'before' }]);
+    // Not even counted, nor in the way of what is older.
     const again = await server.enter(ana, fresh('room'), tokens.ana);
-    await again.settle();
+    const waits = { kind: 'notice', data: 'before', unread: 1 };
+    expect(await again.untilType('notification')).toMatchObject(waits);
     await server.request('POST', '/notifications', API_KEY, { to: [ana], data: 1 });
-    expect(await again.untilType('notification')).toMatchObject({ kind: 'notice', unread: 1 });
+    expect(await again.untilType('notification')).toMatchObject({ kind: 'notice', unread: 2 });
   });
 });
 
