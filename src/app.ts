@@ -1,6 +1,7 @@
 import type { Server } from 'bun';
 import { Elysia } from 'elysia';
 import { MemoryBus } from './bus/memory.ts';
+import { RedisStreams } from './bus/redis-streams.ts';
 import type { Settings } from './config.ts';
 import type { OpenDatabase } from './db/index.ts';
 import { ChatError } from './errors.ts';
@@ -35,14 +36,15 @@ import { NotificationService } from './services/notification.service.ts';
 import { ReadPositions } from './services/read-positions.ts';
 import { RoomService } from './services/room.service.ts';
 import { RoomPeople } from './services/room-people.ts';
+import { RoomStates } from './services/room-states.ts';
 import { Search } from './services/search.ts';
 import { tokenSecret } from './services/secret.ts';
 import { Tokens } from './services/tokens.ts';
 import { UserService } from './services/user.service.ts';
 import { Announcer } from './ws/announcer.ts';
+import { Attendance } from './ws/attendance.ts';
 import { Gateway, type SocketData, TIMING, type Timing } from './ws/gateway.ts';
 import { Hub } from './ws/hub.ts';
-
 import { Notifier } from './ws/notifier.ts';
 import { Presence } from './ws/presence.ts';
 import type { Publish } from './ws/topics.ts';
@@ -55,6 +57,8 @@ export interface AppParts {
   timing?: Timing;
 }
 
+/** How long a start waits for the other servers to say who is there, in milliseconds. */
+const GREETING_MS = 1000;
 /** Bodies past this are refused unread, by the runtime; smaller ones that are too long get a problem+json. */
 const MAX_BODY_BYTES = 1024 * 1024;
 
@@ -68,7 +72,8 @@ export type App = Awaited<ReturnType<typeof createApp>>['app'];
  *   taken; `stop`, which lets what was taken finish and leaves the database open
  */
 export async function createApp({ settings, database, log, timing = TIMING }: AppParts) {
-  const bus = new MemoryBus();
+  const redis = settings.redisUrl ? new RedisStreams(settings.redisUrl, log) : undefined;
+  const bus = redis ?? new MemoryBus();
   const limits = new Limits(settings);
   const users = new UserService(database.db, bus, log);
   const foreign = settings.foreignKeys && new ForeignKeySet(settings.foreignKeys, log);
@@ -90,15 +95,22 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
     server.publish(topic, text, settings.compression);
     gateway.published(Buffer.byteLength(text));
   };
-  const hub = new Hub({ messages, publish, log }, bus);
+  const states = new RoomStates(database.db);
+  const hub = new Hub({ messages, states, publish, log }, bus);
   const notifier = new Notifier({ notifications, publish, log }, bus);
   const announcer = new Announcer(publish);
-  const presence = new Presence(settings.presenceGrace, {
-    onEnter: (room, { username }) => announcer.joined(room, username, presence.count(room)),
-    onLeave: (room, { id, username }, lastSeen) => {
-      announcer.left(room, username, presence.count(room) + 1);
-      users.seen(id, lastSeen);
+  const { server: self } = bus;
+  const attendance = new Attendance(settings.presenceGrace, {
+    onEnter: (room, person) => bus.publish({ kind: 'entered', server: self, room, person }),
+    onLeave: (room, person, lastSeen) => {
+      bus.publish({ kind: 'left', server: self, room, person });
+      users.seen(person.id, lastSeen);
     },
+  });
+  const presence = new Presence(settings.presenceGrace, attendance, bus, {
+    onEnter: (room, { username }) => announcer.joined(room, username, presence.count(room)),
+    onLeave: (room, { username }) => announcer.left(room, username, presence.count(room) + 1),
+    onLost: ({ id }, lastSeen) => users.seen(id, lastSeen),
   });
   const gateway = new Gateway(
     {
@@ -111,6 +123,7 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
       directRooms,
       hub,
       notifier,
+      attendance,
       presence,
       limits,
       log,
@@ -121,7 +134,12 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
   const origin = origins(settings.trustProxy);
 
   // The default room is there before anyone joins, for those who read it over REST.
-  await rooms.findOrCreate();
+  const { epoch } = await rooms.findOrCreate();
+  if (redis) {
+    const others = await redis.start(epoch);
+    // Whoever joins at once sees who is on the others; one that hangs is not waited for.
+    await Promise.race([presence.complete(others), Bun.sleep(GREETING_MS)]);
+  }
 
   const app = new Elysia({ normalize: false })
     .use(problems(log))
@@ -200,9 +218,11 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
       await gateway.close();
       await server?.stop(true);
       await stopped;
+      attendance.close();
       presence.close();
       hub.close();
       notifier.close();
+      await redis?.close();
       await rooms.close();
       await users.close();
     },

@@ -9,6 +9,8 @@ FormatRegistry.Set(
   (value) => /^postgres(ql)?:\/\/[^/]/.test(value) && URL.canParse(value),
 );
 
+FormatRegistry.Set('redis-url', (value) => /^rediss?:\/\/[^/]/.test(value) && URL.canParse(value));
+
 FormatRegistry.Set('http-url', (value) => /^https?:\/\/[^/]/.test(value) && URL.canParse(value));
 FormatRegistry.Set('origins', (value) => value === '*' || toOrigins(value).every(isOrigin));
 FormatRegistry.Set('cidrs', (value) => value.split(',').every((cidr) => parseCidr(cidr)));
@@ -33,6 +35,12 @@ const Environment = Type.Object({
     default: './data',
     description: 'a folder, or "memory"',
   }),
+  REDIS_URL: Type.Optional(
+    Type.String({
+      format: 'redis-url',
+      description: 'a URL such as redis://user:password@host:6379/0',
+    }),
+  ),
   AUTH: Type.Union([Type.Literal('open'), Type.Literal('required')], {
     default: 'open',
     description: '"open" or "required"',
@@ -118,7 +126,7 @@ type Variables = Record<string, string | undefined>;
 const DatabaseEnvironment = Type.Pick(Environment, ['DATABASE_URL', 'DATA_DIR']);
 
 /** Values that nobody should find in a log, so that no error repeats them. */
-const SECRETS = new Set(['DATABASE_URL', 'AUTH_SECRET', 'API_KEY']);
+const SECRETS = new Set(['DATABASE_URL', 'REDIS_URL', 'AUTH_SECRET', 'API_KEY']);
 
 /** Where the data is. */
 export interface DatabaseSettings {
@@ -141,6 +149,8 @@ export interface ForeignKeys {
 export interface Settings extends DatabaseSettings {
   port: number;
   host: string;
+  /** Set: this server is one of several, which share the database and this Redis. */
+  redisUrl?: string;
   /** `required`: nobody gets in without a token. */
   auth: Environment['AUTH'];
   /** The key of our own tokens; unset: one that is kept in `dataDir`. */
@@ -181,6 +191,7 @@ export function readSettings(env: Variables): Settings {
     ...toDatabaseSettings(checked),
     port: checked.PORT,
     host: checked.HOST,
+    ...(checked.REDIS_URL && { redisUrl: checked.REDIS_URL }),
     auth: checked.AUTH,
     ...(checked.AUTH_SECRET && { authSecret: checked.AUTH_SECRET }),
     ...(url && issuer && audience && { foreignKeys: { url, issuer, audience } }),

@@ -1,4 +1,4 @@
-import type { Standing } from '../types/identity.ts';
+import type { Person, Standing } from '../types/identity.ts';
 import type { StoredMessage } from '../types/rest.ts';
 import type { Place, Room } from '../types/room.ts';
 import type { EphemeralFrame, PersonalFrame } from '../types/websocket.ts';
@@ -11,14 +11,17 @@ export interface Notified {
   ids?: [from: number, to: number];
 }
 
-/** What every server must hear of, in the order in which it was published. */
+/** What every server must hear of, in the order in which it was published by each. Plain JSON. */
 export type BusEvent =
   /** New or changed messages of a room, committed, by rising `rev`. */
   | { kind: 'messages'; room: Room; messages: StoredMessage[] }
-  /** These rooms may have changes that were never published: ask the database. */
-  | { kind: 'doubt'; rooms: string[] }
+  /**
+   * These rooms may have changes that were never published: ask the database. Without `rooms` it is
+   * anything at all that may have been missed.
+   */
+  | { kind: 'doubt'; rooms?: string[] }
   /** Shown now or never; `except` is the id of a user who need not see it. */
-  | { kind: 'ephemeral'; frame: EphemeralFrame; except?: number }
+  | { kind: 'ephemeral'; room: Room; frame: EphemeralFrame; except?: number }
   /** There are notifications to be shown to those who are here. */
   | { kind: 'notified'; notified: Notified }
   /** Shown now or never, to some users on all their connections. */
@@ -30,10 +33,23 @@ export type BusEvent =
   /** A user stands otherwise in a room. */
   | { kind: 'place'; room: Room; userId: number; place: Place }
   /** A room has been deleted. */
-  | { kind: 'gone'; room: Room };
+  | { kind: 'gone'; room: Room }
+  /** A user has come into a room on a server, or is there no longer. */
+  | { kind: 'entered' | 'left'; server: string; room: string; person: Person }
+  /** All who are on a server, which may ask the others for the same. */
+  | { kind: 'here'; server: string; people: [room: string, person: Person][]; isAsking: boolean }
+  /** A server has given no sign of life since `at` (milliseconds since 1970); it may not have published all that it committed. */
+  | { kind: 'lost'; server: string; at: number };
 
 /** Carries what was committed to whoever shows it or acts on it. */
 export interface Bus {
+  /** Names this server among those that share the bus. */
+  readonly server: string;
+  /** Other servers may be on it. */
+  readonly isShared: boolean;
+  /** All that others publish comes through. When it does again, a `doubt` about everything comes first. */
+  readonly isWhole: boolean;
+  /** An event is with every listener of this server when it returns. */
   publish(event: BusEvent): void;
   /** @returns the function that ends the subscription */
   subscribe(listener: (event: BusEvent) => void): () => void;

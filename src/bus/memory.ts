@@ -1,8 +1,14 @@
 import type { Bus, BusEvent } from './bus.ts';
 
-/** The bus of a server on its own: an event is with every listener when `publish` returns. */
+/** The bus of a server on its own. */
 export class MemoryBus implements Bus {
+  readonly server: string = crypto.randomUUID();
+  readonly isShared: boolean = false;
   readonly #listeners = new Set<(event: BusEvent) => void>();
+
+  get isWhole(): boolean {
+    return true;
+  }
 
   publish(event: BusEvent): void {
     for (const listener of this.#listeners) listener(event);

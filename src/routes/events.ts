@@ -119,8 +119,8 @@ async function enter(
 
 /** The `rev` behind which a stream begins; where another history is asked for, before its newest messages. */
 async function startOf(live: LiveRoom, asked: Position = { since: '$' }): Promise<number> {
+  await live.fetch(asked);
   if (live.page(asked).reset) {
-    await live.fetch(asked);
     return Math.min(live.rev, ...live.page(asked).changes.map(({ rev }) => rev - 1));
   }
   return typeof asked.since === 'number' ? asked.since : live.rev;

@@ -91,6 +91,7 @@ export class ChatService {
     const timestamp = new Date().toISOString();
     this.bus.publish({
       kind: 'ephemeral',
+      room,
       frame: { type: 'event', room: room.name, ...username, name, data, timestamp },
     });
   }
@@ -98,7 +99,7 @@ export class ChatService {
   /** Shows the others in a room that someone is writing. */
   typing(room: Room, { id, username }: Person): void {
     const frame = { type: 'typing' as const, room: room.name, username };
-    this.bus.publish({ kind: 'ephemeral', frame, except: id });
+    this.bus.publish({ kind: 'ephemeral', room, frame, except: id });
   }
 
   /** Takes no more posts, and returns when those that were taken are settled. */

@@ -1,4 +1,4 @@
-import { eq, isNull, sql } from 'drizzle-orm';
+import { eq, inArray, isNull, sql } from 'drizzle-orm';
 import type { PgUpdateSetSource } from 'drizzle-orm/pg-core';
 import type { Bus } from '../bus/bus.ts';
 import type { Database } from '../db/index.ts';
@@ -9,6 +9,7 @@ import { banned, type Role, type Standing } from '../types/identity.ts';
 import type { User } from '../types/rest.ts';
 import { parseUsername } from '../types/text.ts';
 import { LastSeen } from './last-seen.ts';
+import { Persistent } from './persistent.ts';
 
 const isSet = (column: (typeof users)['bannedAt' | 'claimedAt' | 'passwordHash']) =>
   sql<boolean>`${column} is not null`;
@@ -30,13 +31,17 @@ type Watcher = (standing: Standing) => void;
 
 /** How many users are remembered, so that those who come back at once are not all looked up. */
 const REMEMBERED = 10_000;
+const LOOKED_AT_ONCE = 1000;
 
 /** Who there is, and how each stands: guest or account, banned or not. */
 export class UserService {
   readonly #remembered = new Map<string, Standing>();
   readonly #watchers = new Map<number, Set<Watcher>>();
   readonly #lastSeen: LastSeen;
+  readonly #lookAgain: Persistent;
   readonly #unsubscribe: () => void;
+  /** How often all that was remembered had to be forgotten. */
+  #forgotten = 0;
 
   constructor(
     private readonly db: Database,
@@ -44,8 +49,13 @@ export class UserService {
     log: Logger,
   ) {
     this.#lastSeen = new LastSeen(db, log);
+    this.#lookAgain = new Persistent('looking at the users', () => this.#lookAtWatched(), log);
     this.#unsubscribe = bus.subscribe((event) => {
       if (event.kind === 'standing') this.#hear(event.user);
+      if (event.kind !== 'doubt' || event.rooms) return;
+      this.#forgotten += 1;
+      this.#remembered.clear();
+      this.#lookAgain.ask();
     });
   }
 
@@ -82,9 +92,7 @@ export class UserService {
    * @throws {ChatError} `invalid_frame` for what cannot be a name
    */
   async enter(username: string): Promise<Standing> {
-    const { key } = parseUsername(username);
-    const known = this.#remembered.get(key);
-    return this.#remember(known ?? toStanding((await this.#findOrCreate(username)).row));
+    return this.#recall(username, async () => (await this.#findOrCreate(username)).row);
   }
 
   /**
@@ -93,9 +101,7 @@ export class UserService {
    * @throws {ChatError} `not_found`, or `invalid_frame` for what cannot be a name
    */
   async standing(username: string): Promise<Standing> {
-    const { key } = parseUsername(username);
-    const known = this.#remembered.get(key);
-    return this.#remember(known ?? toStanding(await this.#find(username)));
+    return this.#recall(username, () => this.#find(username));
   }
 
   /** Calls the listener whenever the user stands otherwise. @returns the function that stops it */
@@ -174,6 +180,7 @@ export class UserService {
   /** Returns when all that was noted is stored. */
   async close(): Promise<void> {
     this.#unsubscribe();
+    this.#lookAgain.close();
     await this.#lastSeen.close();
   }
 
@@ -186,6 +193,26 @@ export class UserService {
     const user = toStanding(row as Row);
     this.bus.publish({ kind: 'standing', user });
     return user;
+  }
+
+  /** From memory, unless the bus may have kept something from us. */
+  async #recall(username: string, find: () => Promise<Row>): Promise<Standing> {
+    const { key } = parseUsername(username);
+    const forgotten = this.#forgotten;
+    const { isWhole } = this.bus;
+    const known = isWhole ? this.#remembered.get(key) : undefined;
+    const standing = known ?? toStanding(await find());
+    return isWhole && forgotten === this.#forgotten ? this.#remember(standing) : standing;
+  }
+
+  async #lookAtWatched(): Promise<void> {
+    const ids = [...this.#watchers.keys()];
+    for (let from = 0; from < ids.length; from += LOOKED_AT_ONCE) {
+      const some = inArray(users.id, ids.slice(from, from + LOOKED_AT_ONCE));
+      for (const row of await this.db.select(columns).from(users).where(some)) {
+        this.#hear(toStanding(row));
+      }
+    }
   }
 
   #hear(user: Standing): void {

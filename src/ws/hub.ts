@@ -1,10 +1,22 @@
 import type { Bus, BusEvent } from '../bus/bus.ts';
 import type { Logger } from '../log.ts';
 import type { MessageReader } from '../services/message-reader.ts';
+import { Persistent } from '../services/persistent.ts';
+import type { RoomState, RoomStates } from '../services/room-states.ts';
 import type { Room } from '../types/room.ts';
-import { fullMessage } from './frames.ts';
+import { encode, fullMessage } from './frames.ts';
 import { LiveRoom } from './live-room.ts';
 import { type Publish, publishTo } from './topics.ts';
+
+interface HubParts {
+  messages: MessageReader;
+  states: RoomStates;
+  publish: Publish;
+  log: Logger;
+}
+
+/** A statement whose answer was lost may still be at work; then its rooms are looked at once more, in milliseconds. */
+const LOOK_AGAIN_MS = 2000;
 
 /**
  * The rooms that someone on this server is in. It takes what was committed from the bus alone and
@@ -17,18 +29,20 @@ export class Hub {
    * when acting on it, looks again.
    */
   changes = 0;
+  readonly #comparison: Persistent;
   readonly #unsubscribe: () => void;
 
   constructor(
-    private readonly parts: { messages: MessageReader; publish: Publish; log: Logger },
-    bus: Bus,
+    private readonly parts: HubParts,
+    private readonly bus: Bus,
   ) {
+    this.#comparison = new Persistent('looking at the rooms', () => this.#compare(), parts.log);
     this.#unsubscribe = bus.subscribe((event) => this.#hear(event));
   }
 
   /** A room of this name (lower case) that is open already, so that it need not be looked up. */
   find(name: string): Room | undefined {
-    return this.#rooms.get(name)?.room;
+    return this.bus.isWhole ? this.#rooms.get(name)?.room : undefined;
   }
 
   /**
@@ -62,6 +76,7 @@ export class Hub {
 
   close(): void {
     this.#unsubscribe();
+    this.#comparison.close();
     this.#rooms.clear();
   }
 
@@ -81,11 +96,19 @@ export class Hub {
         return;
       }
       case 'doubt':
-        for (const room of event.rooms) this.#rooms.get(room)?.readOn();
+        if (event.rooms) this.#readOn(event.rooms);
+        else this.#comparison.ask();
         return;
-      case 'ephemeral':
-        this.#rooms.get(event.frame.room)?.show(event.frame, event.except);
+      case 'lost':
+        this.#comparison.ask();
         return;
+      case 'ephemeral': {
+        const { room, frame, except } = event;
+        const live = this.#rooms.get(room.name);
+        if (live?.room.id === room.id) live.show(frame, except);
+        else if (room.direct) publishTo(room, this.parts.publish, () => encode(frame), except);
+        return;
+      }
       case 'room':
       case 'place':
       case 'gone':
@@ -94,5 +117,40 @@ export class Hub {
         // Another of this name is another room.
         if (event.kind === 'gone') this.#rooms.delete(event.room.name);
     }
+  }
+
+  #readOn(rooms: string[]): void {
+    const look = () => {
+      for (const room of rooms) this.#rooms.get(room)?.readOn();
+    };
+    look();
+    setTimeout(look, LOOK_AGAIN_MS).unref();
+  }
+
+  /** Makes up for whatever the bus did not bring about the rooms that are open. */
+  async #compare(): Promise<void> {
+    const { changes } = this;
+    const lives = [...this.#rooms.values()];
+    const asked = new Map(lives.map((live) => [live.room.id, live.userIds()]));
+    const found = await this.parts.states.of(asked);
+    if (changes !== this.changes) {
+      // What was found may be older than what was heard meanwhile.
+      this.#comparison.ask();
+      return;
+    }
+    for (const live of lives) this.#correct(live, found.get(live.room.id));
+  }
+
+  #correct(live: LiveRoom, state: RoomState | undefined): void {
+    if (this.#rooms.get(live.name) !== live) return;
+    if (!state) {
+      this.#hear({ kind: 'gone', room: live.room });
+      return;
+    }
+    const { room, rev, places } = state;
+    const members = [...places].flatMap(([id, { isMember }]) => (isMember ? [id] : []));
+    this.#hear({ kind: 'room', room, members });
+    for (const [userId, place] of places) this.#hear({ kind: 'place', room, userId, place });
+    if (rev > live.rev) live.readOn();
   }
 }

@@ -31,6 +31,8 @@ export interface Page {
 const LOADED = 10;
 /** How many changes are read at once when some are missing. */
 const READ_AT_ONCE = 100;
+/** How long a change may be missing before it is read: mostly it is just on its way from another server. */
+const HOLE_MS = 50;
 const RETRY_MS = 500;
 
 /**
@@ -59,6 +61,7 @@ export class LiveRoom {
   #readAgain = false;
   #extending: Promise<void> | undefined;
   #filling: Promise<void> | undefined;
+  #missing: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     room: Room,
@@ -79,6 +82,10 @@ export class LiveRoom {
    * Reads from the database what is not here; undefined when all is. What it returns is for {@link page}.
    */
   async fetch(position: Position): Promise<StoredMessage[] | undefined> {
+    // It may have been on another server, which is ahead of this one.
+    if (typeof position.since === 'number' && (position.epoch ?? this.epoch) === this.epoch) {
+      await this.#reach(position.since);
+    }
     if (position.since === '$' && !this.#isElsewhere(position)) return undefined;
     const since = this.#since(position);
     // After a restart thousands come back to the same place; it is read once for all of them.
@@ -175,6 +182,11 @@ export class LiveRoom {
     return () => this.#eventListeners.delete(listener);
   }
 
+  /** The users who are here. */
+  userIds(): number[] {
+    return this.#company.userIds();
+  }
+
   /** Someone is here now, and hears what changes about the room. @returns the function that ends it */
   enter(stay: Stay): () => void {
     return this.#company.enter(stay);
@@ -242,7 +254,11 @@ export class LiveRoom {
       if (!next) break;
       this.#show(next);
     }
-    if (this.#waiting.size > 0) this.readOn();
+    if (this.#waiting.size === 0) return;
+    this.#missing ??= setTimeout(() => {
+      this.#missing = undefined;
+      if (this.#waiting.size > 0) this.readOn();
+    }, HOLE_MS);
   }
 
   /** The next change: from here on it is part of what the room is. */

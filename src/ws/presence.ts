@@ -1,59 +1,47 @@
+import type { Bus, BusEvent } from '../bus/bus.ts';
 import type { Person } from '../types/identity.ts';
+import type { Attendance } from './attendance.ts';
 
+/** Someone who is in a room, and on which servers. */
 interface Present {
   person: Person;
-  connections: number;
-  /** Runs while no connection is left, until the user counts as gone. */
-  grace?: ReturnType<typeof setTimeout>;
-  droppedAt?: Date;
+  servers: Set<string>;
 }
 
 export interface PresenceEvents {
-  /** The user's first connection in the room. */
+  /** The user is in the room now, and was on no server before. */
   onEnter(room: string, person: Person): void;
-  /** The user's last connection in the room is gone, the grace included; it ended at `lastSeen`. */
-  onLeave(room: string, person: Person, lastSeen: Date): void;
+  /** The user is in the room on no server any more. */
+  onLeave(room: string, person: Person): void;
+  /** The user was on a server that is no more; nobody else knows when that was. */
+  onLost(person: Person, lastSeen: Date): void;
 }
 
-/** Who is in which room: once per user, however many connections the user has there. */
+type People = Extract<BusEvent, { kind: 'here' }>['people'];
+
+/** Within this time all who ask who is here get one answer, in milliseconds. */
+const ANSWER_MS = 100;
+
+/**
+ * Who is in which room, on whichever server: once per user. Every server says who comes and goes
+ * there, and hears it of all others, so that each knows the whole.
+ */
 export class Presence {
   readonly #rooms = new Map<string, Map<number, Present>>();
+  /** The other servers that have said who is there. */
+  readonly #servers = new Set<string>();
+  readonly #unsubscribe: () => void;
+  #answering: ReturnType<typeof setTimeout> | undefined;
+  #onServer: (() => void) | undefined;
 
-  /** @param grace seconds that a dropped user stays present */
+  /** @param grace seconds that those of a lost server stay present, its lease included */
   constructor(
     private readonly grace: number,
+    private readonly attendance: Attendance,
+    private readonly bus: Bus,
     private readonly events: PresenceEvents,
-  ) {}
-
-  /** A connection of this user enters the room. */
-  enter(room: string, person: Person): void {
-    const people = this.#rooms.get(room) ?? new Map<number, Present>();
-    this.#rooms.set(room, people);
-    const present = people.get(person.id);
-    if (present) {
-      present.connections += 1;
-      clearTimeout(present.grace);
-      delete present.grace;
-      delete present.droppedAt;
-    } else {
-      people.set(person.id, { person, connections: 1 });
-      this.events.onEnter(room, person);
-    }
-  }
-
-  /** A connection of this user leaves the room of its own will. */
-  leave(room: string, person: Person): void {
-    if (this.#disconnect(room, person)) this.#remove(room, person, new Date());
-  }
-
-  /** A connection of this user was lost at `at`; the user may be back soon. */
-  drop(room: string, person: Person, at: Date): void {
-    const present = this.#disconnect(room, person);
-    if (!present) return;
-    present.droppedAt = at;
-    const remaining = at.getTime() + this.grace * 1000 - Date.now();
-    if (remaining <= 0) this.#remove(room, person, at);
-    else present.grace = setTimeout(() => this.#remove(room, person, at), remaining);
+  ) {
+    this.#unsubscribe = bus.subscribe((event) => this.#hear(event));
   }
 
   /** The number of people in the room. */
@@ -61,7 +49,7 @@ export class Presence {
     return this.#rooms.get(room)?.size ?? 0;
   }
 
-  /** The names of some in the room, the first to enter first. */
+  /** The names of some in the room. */
   some(room: string, limit: number): string[] {
     const people = this.#rooms.get(room)?.values().take(limit) ?? [];
     return Array.from(people, ({ person }) => person.username);
@@ -80,28 +68,107 @@ export class Presence {
     return this.#rooms.values().some((people) => people.has(userId));
   }
 
-  /** The server stops: all are gone, as of now or of when they dropped. */
-  close(): void {
-    for (const [room, people] of [...this.#rooms]) {
-      for (const { person, droppedAt } of [...people.values()]) {
-        this.#remove(room, person, droppedAt ?? new Date());
-      }
+  /** Returns when each of these servers has said who is there. */
+  async complete(servers: string[]): Promise<void> {
+    while (servers.some((server) => !this.#servers.has(server))) {
+      await new Promise<void>((done) => {
+        this.#onServer = done;
+      });
     }
   }
 
-  /** @returns the user when this was the last connection in the room */
-  #disconnect(room: string, person: Person): Present | undefined {
-    const present = this.#rooms.get(room)?.get(person.id);
-    if (!present || present.connections === 0) return;
-    present.connections -= 1;
-    return present.connections === 0 ? present : undefined;
+  close(): void {
+    clearTimeout(this.#answering);
+    this.#unsubscribe();
   }
 
-  #remove(room: string, person: Person, lastSeen: Date): void {
+  #hear(event: BusEvent): void {
+    switch (event.kind) {
+      case 'entered':
+        this.#add(event.server, event.room, event.person);
+        return;
+      case 'left':
+        this.#remove(event.server, event.room, event.person);
+        return;
+      case 'here':
+        // What this server says of itself it has heard bit by bit.
+        if (event.server === this.bus.server) return;
+        this.#replace(event.server, event.people);
+        if (event.isAsking) this.#answerSoon();
+        return;
+      case 'lost':
+        this.#lose(event.server, event.at);
+        return;
+      case 'doubt':
+        // Others may have missed who is here, and we who is there.
+        if (!event.rooms && this.bus.isShared) this.#tell(true);
+    }
+  }
+
+  #add(server: string, room: string, person: Person): void {
+    const people = this.#rooms.get(room) ?? new Map<number, Present>();
+    this.#rooms.set(room, people);
+    const present = people.get(person.id);
+    if (present) {
+      present.servers.add(server);
+    } else {
+      people.set(person.id, { person, servers: new Set([server]) });
+      this.events.onEnter(room, person);
+    }
+  }
+
+  #remove(server: string, room: string, { id }: Person): boolean {
     const people = this.#rooms.get(room);
-    clearTimeout(people?.get(person.id)?.grace);
-    people?.delete(person.id);
-    if (people?.size === 0) this.#rooms.delete(room);
-    this.events.onLeave(room, person, lastSeen);
+    const present = people?.get(id);
+    if (!people || !present?.servers.delete(server) || present.servers.size > 0) return false;
+    people.delete(id);
+    if (people.size === 0) this.#rooms.delete(room);
+    this.events.onLeave(room, present.person);
+    return true;
+  }
+
+  #replace(server: string, people: People): void {
+    this.#servers.add(server);
+    this.#onServer?.();
+    for (const [room, person] of people) this.#add(server, room, person);
+    const there = new Set(people.map(([room, { id }]) => `${id} ${room}`));
+    for (const [room, person] of this.#of(server)) {
+      if (!there.has(`${person.id} ${room}`)) this.#remove(server, room, person);
+    }
+  }
+
+  /** Its people were cut off; they may come back elsewhere while their grace lasts. */
+  #lose(server: string, at: number): void {
+    this.#servers.delete(server);
+    const remaining = at + this.grace * 1000 - Date.now();
+    if (remaining > 0) setTimeout(() => this.#forget(server, at), remaining).unref();
+    else this.#forget(server, at);
+  }
+
+  #forget(server: string, at: number): void {
+    // It was only cut off, and is back.
+    if (this.#servers.has(server)) return;
+    for (const [room, person] of this.#of(server)) {
+      if (this.#remove(server, room, person)) this.events.onLost(person, new Date(at));
+    }
+  }
+
+  #of(server: string): People {
+    return [...this.#rooms].flatMap(([room, people]) =>
+      [...people.values()]
+        .filter(({ servers }) => servers.has(server))
+        .map(({ person }): [string, Person] => [room, person]),
+    );
+  }
+
+  #answerSoon(): void {
+    this.#answering ??= setTimeout(() => this.#tell(false), ANSWER_MS);
+  }
+
+  #tell(isAsking: boolean): void {
+    clearTimeout(this.#answering);
+    this.#answering = undefined;
+    const people = this.attendance.all();
+    this.bus.publish({ kind: 'here', server: this.bus.server, people, isAsking });
   }
 }

@@ -6,6 +6,7 @@ import type { Place } from '../types/room.ts';
 import { isSameName, parseRoomName } from '../types/text.ts';
 import { type ClientFrame, DEFAULT_ROOM, type ServerFrame } from '../types/websocket.ts';
 import { Admission, type AdmissionParts, type Caller } from './admission.ts';
+import type { Attendance } from './attendance.ts';
 import { Conversation, type ConversationParts, type FrameOf } from './conversation.ts';
 import { basicMessage, encode, systemFrame, withId, withMessages } from './frames.ts';
 import type { Hub } from './hub.ts';
@@ -28,6 +29,7 @@ import { topics } from './topics.ts';
 export interface SessionParts extends AdmissionParts, ConversationParts {
   hub: Hub;
   notifier: Notifier;
+  attendance: Attendance;
   presence: Presence;
   log: Logger;
 }
@@ -128,7 +130,7 @@ export class Session {
     this.#state.stopListening();
     for (const stay of [...this.#state.rooms.values()]) {
       this.#exit(this.#state, stay);
-      this.parts.presence.drop(stay.live.name, this.#state.user, at);
+      this.parts.attendance.drop(stay.live.name, this.#state.user, at);
     }
   }
 
@@ -223,7 +225,7 @@ export class Session {
     const putOut = (reason: ChatError) => this.#putOut(state, stay, reason);
     const stay = new Stay(live, place, state.visitor, putOut, line || undefined);
     rooms.set(live.name, stay);
-    this.parts.presence.enter(live.name, user);
+    this.parts.attendance.enter(live.name, user);
   }
 
   /** A page that is not the last one: the client is not in the room, or no longer. */
@@ -232,14 +234,14 @@ export class Session {
     const stay = state.rooms.get(live.name);
     if (!stay) return;
     this.#exit(state, stay);
-    this.parts.presence.drop(live.name, state.user, new Date());
+    this.parts.attendance.drop(live.name, state.user, new Date());
   }
 
   /** The client may no longer be in a room. */
   #putOut(state: Joined, stay: Stay, { code, message }: ChatError): void {
     this.#exit(state, stay);
     this.#reply({ type: 'error', code, content: message });
-    this.parts.presence.leave(stay.live.name, state.user);
+    this.parts.attendance.leave(stay.live.name, state.user);
   }
 
   #welcome({ username }: Person, { name }: LiveRoom, { changes }: Page): void {
@@ -276,7 +278,7 @@ export class Session {
     for (const stay of left) {
       const room = stay.live.name;
       this.#exit(state, stay);
-      this.parts.presence.leave(room, state.user);
+      this.parts.attendance.leave(room, state.user);
       if (state.protocol === 1) this.#reply({ type: 'left', ...withId(frame), room });
     }
   }

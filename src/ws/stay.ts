@@ -90,6 +90,10 @@ export class Company {
     };
   }
 
+  userIds(): number[] {
+    return [...this.#stays.keys()];
+  }
+
   of(userId: number): Stay[] {
     return [...(this.#stays.get(userId) ?? [])];
   }
