@@ -1,6 +1,7 @@
 import type { Server } from 'bun';
 import { Elysia } from 'elysia';
 import { MemoryBus } from './bus/memory.ts';
+import { RedisLink } from './bus/redis-link.ts';
 import { RedisStreams } from './bus/redis-streams.ts';
 import type { Settings } from './config.ts';
 import type { OpenDatabase } from './db/index.ts';
@@ -10,6 +11,7 @@ import { credentialOf } from './plugins/auth.ts';
 import { browsers, checkOrigin } from './plugins/browsers.ts';
 import { docs } from './plugins/docs.ts';
 import { requestLimit } from './plugins/limits.ts';
+import { createMetrics } from './plugins/metrics.ts';
 import { problems } from './plugins/problems.ts';
 import { origins } from './plugins/proxies.ts';
 import { requestLog } from './plugins/request-log.ts';
@@ -29,6 +31,7 @@ import { AuthService } from './services/auth.service.ts';
 import { ChatService } from './services/chat.service.ts';
 import { DirectRooms } from './services/direct-rooms.ts';
 import { ForeignKeySet } from './services/foreign-keys.ts';
+import { Ingest } from './services/ingest.ts';
 import { Limits } from './services/limits.ts';
 import { MessageChanges } from './services/message-changes.ts';
 import { MessageReader } from './services/message-reader.ts';
@@ -72,9 +75,11 @@ export type App = Awaited<ReturnType<typeof createApp>>['app'];
  *   taken; `stop`, which lets what was taken finish and leaves the database open
  */
 export async function createApp({ settings, database, log, timing = TIMING }: AppParts) {
-  const redis = settings.redisUrl ? new RedisStreams(settings.redisUrl, log) : undefined;
-  const bus = redis ?? new MemoryBus();
-  const limits = new Limits(settings);
+  const { redisUrl } = settings;
+  const redis = redisUrl ? new RedisLink(redisUrl) : undefined;
+  const streams = redisUrl && redis ? new RedisStreams(redis, redisUrl, log) : undefined;
+  const bus = streams ?? new MemoryBus();
+  const limits = new Limits(settings, redis);
   const users = new UserService(database.db, bus, log);
   const foreign = settings.foreignKeys && new ForeignKeySet(settings.foreignKeys, log);
   const tokens = new Tokens(tokenSecret(settings), foreign);
@@ -131,12 +136,24 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
     settings,
     timing,
   );
+  const ingest =
+    redisUrl && new Ingest({ chat, users, rooms, directRooms, log }, redisUrl, bus.server);
+  const isConnected = streams && (() => streams.isConnected);
+  const metrics = createMetrics(
+    {
+      connections: () => gateway.size,
+      rooms: () => hub.size,
+      people: () => presence.usernames().length,
+      isConnected,
+    },
+    bus,
+  );
   const origin = origins(settings.trustProxy);
 
   // The default room is there before anyone joins, for those who read it over REST.
   const { epoch } = await rooms.findOrCreate();
-  if (redis) {
-    const others = await redis.start(epoch);
+  if (streams) {
+    const others = await streams.start(epoch);
     // Whoever joins at once sees who is on the others; one that hangs is not waited for.
     await Promise.race([presence.complete(others), Bun.sleep(GREETING_MS)]);
   }
@@ -169,7 +186,17 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
       }),
     )
     .use(eventRoutes({ auth, hub, rooms, limits, origins: origin, quiet: timing.pingEvery / 2 }))
-    .use(opsRoutes({ settings, origins: origin, ping: database.ping, isStopping: () => stopping }))
+    .use(
+      opsRoutes({
+        settings,
+        auth,
+        origins: origin,
+        metrics,
+        isConnected,
+        ping: database.ping,
+        isStopping: () => stopping,
+      }),
+    )
     .use(origin)
     .get(
       '/ws',
@@ -214,6 +241,7 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
       stopping = true;
       const stopped = server?.stop();
       await gateway.drain();
+      if (ingest) await ingest.close();
       await chat.close();
       await gateway.close();
       await server?.stop(true);
@@ -222,7 +250,7 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
       presence.close();
       hub.close();
       notifier.close();
-      await redis?.close();
+      await streams?.close();
       await rooms.close();
       await users.close();
     },

@@ -1,12 +1,6 @@
 import { RedisClient } from 'bun';
 
-export interface LinkEvents {
-  /** It is connected; called before any command is taken. */
-  onUp(): void;
-  /** It was connected, and is no more. */
-  onDown(reason: string): void;
-}
-
+export const PATIENCE_MS = 3000;
 const CONNECT_MS = 1000;
 const RETRY_MS = 250;
 const WATCH_EVERY_MS = 500;
@@ -18,12 +12,12 @@ export class RedisLink {
   #unanswered = 0;
   /** When something was asked or answered last, while something is unanswered. */
   #progressAt = 0;
-  #triedOnce = () => {};
   readonly #watch: ReturnType<typeof setInterval>;
-  /** Resolves when it is up, or when the first try has failed. */
-  readonly tried = new Promise<void>((done) => {
-    this.#triedOnce = done;
-  });
+  readonly #tried = Promise.withResolvers<void>();
+  /** Is called when it is connected. */
+  onUp = (): void => {};
+  /** Is called when it was connected, and is no more. */
+  onDown: (reason: string) => void = () => {};
 
   /**
    * @param url `redis://` or `rediss://`
@@ -32,11 +26,15 @@ export class RedisLink {
    */
   constructor(
     private readonly url: string,
-    private readonly patience: number,
-    private readonly events: LinkEvents,
+    private readonly patience = PATIENCE_MS,
   ) {
     this.#watch = setInterval(() => this.#checkProgress(), WATCH_EVERY_MS);
     void this.#connect();
+  }
+
+  /** Resolves when it is up, or when the first try has failed. */
+  get tried(): Promise<void> {
+    return this.#tried.promise;
   }
 
   get isUp(): boolean {
@@ -93,14 +91,14 @@ export class RedisLink {
       if (isUp && !this.#closed) {
         this.#unanswered = 0;
         this.#client = client;
-        this.events.onUp();
-        this.#triedOnce();
+        this.onUp();
+        this.#tried.resolve();
         const reason = await ended;
         this.#client = undefined;
-        this.events.onDown(reason);
+        this.onDown(reason);
       }
       client.close();
-      this.#triedOnce();
+      this.#tried.resolve();
       await Bun.sleep(RETRY_MS);
     }
   }

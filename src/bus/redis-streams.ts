@@ -2,7 +2,7 @@ import type { Logger } from '../log.ts';
 import type { Bus, BusEvent } from './bus.ts';
 import { Leases, RENEW_MS } from './leases.ts';
 import { MemoryBus } from './memory.ts';
-import { RedisLink } from './redis-link.ts';
+import { PATIENCE_MS, RedisLink } from './redis-link.ts';
 
 /** Over so many streams the rooms are spread, so that a Redis Cluster can spread them too. */
 const SHARDS = 8;
@@ -13,8 +13,6 @@ const MAX_ENTRY = 256 * 1024;
 /** Entries of one stream that are read at once; fewer than are kept. */
 const READ_AT_ONCE = 200;
 const BLOCK_MS = 1000;
-/** How long Redis may hang until it counts as away. */
-const PATIENCE_MS = 3000;
 
 type Entry = [id: string, fields: [from: string, server: string, event: string, json: string]];
 
@@ -22,7 +20,6 @@ type Entry = [id: string, fields: [from: string, server: string, event: string, 
 interface Parts {
   keys: string[];
   reader: RedisLink;
-  writer: RedisLink;
   leases: Leases;
 }
 
@@ -43,7 +40,12 @@ export class RedisStreams implements Bus {
   #isOwing = false;
   #timer: ReturnType<typeof setInterval> | undefined;
 
+  /**
+   * @param writer for what is published
+   * @param url of the same Redis: waiting for what comes takes a connection of its own
+   */
   constructor(
+    private readonly writer: RedisLink,
     private readonly url: string,
     private readonly log: Logger,
   ) {}
@@ -54,7 +56,7 @@ export class RedisStreams implements Bus {
 
   /** What is published here reaches the others too, and the other way round. */
   get isConnected(): boolean {
-    return this.#isReading && !this.#isOwing && this.#parts?.writer.isUp === true;
+    return this.#isReading && !this.#isOwing && this.writer.isUp;
   }
 
   /**
@@ -66,20 +68,13 @@ export class RedisStreams implements Bus {
   async start(cluster: string): Promise<string[]> {
     const keys = Array.from({ length: SHARDS }, (_, n) => `ws-chat:${cluster}:${n}`);
     const positioned = Promise.withResolvers<void>();
-    const reader = new RedisLink(this.url, BLOCK_MS + PATIENCE_MS, {
-      onUp: () => void this.#readOn(positioned.resolve),
-      onDown: (reason) => {
-        this.#isReading = false;
-        this.log.warn({ reason }, 'Redis is away; this server goes on by itself');
-      },
-    });
-    const writer = new RedisLink(this.url, PATIENCE_MS, {
-      onUp: () => {
-        leases.begin();
-        void this.#beat();
-      },
-      onDown: () => {},
-    });
+    const { writer } = this;
+    const reader = new RedisLink(this.url, BLOCK_MS + PATIENCE_MS);
+    reader.onUp = () => void this.#readOn(positioned.resolve);
+    reader.onDown = (reason) => {
+      this.#isReading = false;
+      this.log.warn({ reason }, 'Redis is away; this server goes on by itself');
+    };
     const leases = new Leases(writer, `ws-chat:${cluster}:servers`, this.server, {
       onNone: () => this.#local.publish({ kind: 'doubt' }),
       onLapse: (server, at) => {
@@ -87,7 +82,11 @@ export class RedisStreams implements Bus {
         this.#local.publish({ kind: 'lost', server, at });
       },
     });
-    this.#parts = { keys, reader, writer, leases };
+    writer.onUp = () => {
+      leases.begin();
+      void this.#beat();
+    };
+    this.#parts = { keys, reader, leases };
     this.#timer = setInterval(() => void this.#beat(), RENEW_MS);
     await Promise.all([reader.tried, writer.tried]);
     if (!reader.isUp || !writer.isUp) {
@@ -96,6 +95,7 @@ export class RedisStreams implements Bus {
     }
     // Whoever answers what is asked from now on is heard.
     await positioned.promise;
+    leases.begin();
     await this.#beat();
     return leases.others;
   }
@@ -116,18 +116,18 @@ export class RedisStreams implements Bus {
     clearInterval(this.#timer);
     await this.#parts?.leases.end().catch(() => {});
     this.#parts?.reader.close();
-    this.#parts?.writer.close();
+    this.writer.close();
   }
 
   /** Appends an event to its stream. @throws when it may not be there */
   async #add(event: BusEvent): Promise<void> {
-    if (!this.#parts?.writer.isUp) throw new Error('Redis is away');
-    const { keys, writer } = this.#parts;
+    if (!this.#parts || !this.writer.isUp) throw new Error('Redis is away');
+    const { keys } = this.#parts;
     const key = keys[Bun.hash.crc32(shardKey(event)) % SHARDS] as string;
     const added = [];
     for (const json of encoded(event)) {
       const fields = ['from', this.server, 'event', json];
-      added.push(writer.send('XADD', key, 'MAXLEN', '~', KEPT, '*', ...fields));
+      added.push(this.writer.send('XADD', key, 'MAXLEN', '~', KEPT, '*', ...fields));
     }
     await Promise.all(added);
   }
@@ -135,7 +135,7 @@ export class RedisStreams implements Bus {
   /** Shows that this server is alive, and tells the others when they may have missed something of it. */
   async #beat(): Promise<void> {
     // Whoever hears of us answers, which must not pass us by.
-    if (!this.#parts?.writer.isUp || this.#positions.size === 0) return;
+    if (!this.#parts || !this.writer.isUp || this.#positions.size === 0) return;
     try {
       await this.#parts.leases.renew();
       if (!this.#isOwing) return;

@@ -1,4 +1,4 @@
-import { type BlockList, isIPv6 } from 'node:net';
+import { BlockList, isIPv6 } from 'node:net';
 import { Elysia } from 'elysia';
 
 /** Where a request came from, as far as it can be believed. */
@@ -7,7 +7,13 @@ export interface Origin {
   address: string;
   /** It reached us, or the proxy in front of us, over TLS. */
   isSecure: boolean;
+  /** It was made on this machine, and by nobody else's behalf. */
+  isLocal: boolean;
 }
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
 
 /** Tells the routes of the instance that uses it the `origin` of a request. */
 export function origins(trusted: BlockList | undefined) {
@@ -33,7 +39,9 @@ export function originOf(request: Request, peer: string, trusted?: BlockList): O
   const hops = [...listOf(request.headers.get('x-forwarded-for')), peer];
   const client = hops.findLast((hop) => !isTrusted(hop)) ?? hops[0];
   const address = isDirect || client === undefined ? peer : client;
-  return { address, isSecure: protocol === 'https' };
+  const isForwarded = request.headers.has('x-forwarded-for') || request.headers.has('forwarded');
+  const isLocal = !isForwarded && LOOPBACK.check(peer, isIPv6(peer) ? 'ipv6' : 'ipv4');
+  return { address, isSecure: protocol === 'https', isLocal };
 }
 
 function listOf(header: string | null): string[] {

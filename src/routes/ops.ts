@@ -1,7 +1,10 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
+import { Registry } from 'prom-client';
 import { ChatError } from '../errors.ts';
+import { credentialOf } from '../plugins/auth.ts';
 import type { Origins } from '../plugins/proxies.ts';
+import type { AuthService } from '../services/auth.service.ts';
 import { problemReplies } from '../types/rest.ts';
 import { clientFrames, MAX_FRAME_BYTES, PROTOCOL } from '../types/websocket.ts';
 
@@ -56,7 +59,12 @@ export function opsRoutes(parts: {
     messageBurst: number;
     requestRate: number;
   };
+  auth: AuthService;
   origins: Origins;
+  /** In Prometheus' text format. */
+  metrics(): Promise<string>;
+  /** Whether the other servers are reached; undefined where there are none. */
+  isConnected: (() => boolean) | undefined;
   /** Answers once the database does. */
   ping(): Promise<void>;
   isStopping(): boolean;
@@ -103,17 +111,50 @@ export function opsRoutes(parts: {
         ]).catch(() => {
           throw new ChatError('unavailable', 'The database does not answer.', 1);
         });
-        return { status: 'ready' as const, database: 'ok' as const };
+        // Without Redis it serves its own clients still: who took it out of service would take out all.
+        const redis = parts.isConnected?.() ? ('ok' as const) : ('away' as const);
+        const ready = { status: 'ready' as const, database: 'ok' as const };
+        return parts.isConnected ? { ...ready, redis } : ready;
       },
       {
         response: {
           200: Type.Object(
-            { status: Type.Literal('ready'), database: Type.Literal('ok') },
+            {
+              status: Type.Literal('ready'),
+              database: Type.Literal('ok'),
+              redis: Type.Optional(
+                Type.Union([Type.Literal('ok'), Type.Literal('away')], {
+                  description:
+                    'with REDIS_URL; `away`: this server serves its own clients, and catches up with the others when Redis is back',
+                }),
+              ),
+            },
             { examples: [{ status: 'ready', database: 'ok' }] },
           ),
           ...problemReplies('unavailable'),
         },
         detail: { summary: 'Whether the server can do its work', security: [{}] },
+      },
+    )
+    .get(
+      '/metrics',
+      async ({ headers, origin }) => {
+        await parts.auth.checkOperator(credentialOf(headers), origin.isLocal);
+        return new Response(await parts.metrics(), {
+          headers: { 'content-type': Registry.PROMETHEUS_CONTENT_TYPE },
+        });
+      },
+      {
+        response: {
+          200: Type.String({ contentMediaType: 'text/plain', examples: ['ws_chat_connections 2'] }),
+          ...problemReplies('rate_limited', 'unauthorized', 'forbidden'),
+        },
+        detail: {
+          summary: 'How the server does, for Prometheus',
+          description:
+            'For the holder of `API_KEY`; where there is none, for whoever asks from the same machine.',
+          security: [{ bearer: [] }, {}],
+        },
       },
     );
 }

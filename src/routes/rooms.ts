@@ -151,7 +151,7 @@ export function roomRoutes(parts: {
         checkSignedIn(identity);
         const visitor = { ...visitorOf(identity), address };
         const { room } = await rooms.visit(visitor, name, 'speak');
-        parts.chat.event(room, body, visitor);
+        await parts.chat.event(room, body, visitor);
         return new Response(null, { status: 204 });
       },
       {

@@ -41,6 +41,20 @@ export class AuthService {
   }
 
   /**
+   * Lets those in who may look at how the server does: the holder of `API_KEY` or, where there is none,
+   * whoever is on the same machine.
+   *
+   * @throws {ChatError} `unauthorized`, `forbidden`
+   */
+  async checkOperator(credential: string | undefined, isLocal: boolean): Promise<void> {
+    const identity = await this.identify(credential);
+    if (identity.kind === 'key' || (!this.#apiKey && isLocal)) return;
+    throw identity.kind === 'guest'
+      ? new ChatError('unauthorized', 'This needs API_KEY.')
+      : new ChatError('forbidden', 'This is for the holder of API_KEY.');
+  }
+
+  /**
    * Whom a token or `API_KEY` stands for. Without either it is a guest; with a bad one it is nobody.
    * A token that names a user for the first time makes it an account.
    *
@@ -264,7 +278,7 @@ export class AuthService {
   /** @param address whose wrong passwords are counted; empty for who has a token already */
   async #verify(username: string, password: string, address: string) {
     const { users, limits } = this.parts;
-    const giveBack = limits.tryPassword(parseUsername(username).key, address);
+    const giveBack = await limits.tryPassword(parseUsername(username).key, address);
     const { found, isRight } = await this.#turns
       .take(async () => {
         const found = await users.credentials(username);

@@ -53,7 +53,7 @@ export class ChatService {
     checkContent(post.content, this.settings.maxContentLength);
     if (post.clientId !== undefined) checkClientId(post.clientId);
     checkData(post.data);
-    const wait = this.limits.message(visitor);
+    const wait = await this.limits.message(visitor);
     if (wait > 0) {
       const said = post.clientId === undefined ? undefined : await this.#writer.recall(post);
       if (!said) throw tooFast('Too many messages', wait);
@@ -74,7 +74,7 @@ export class ChatService {
   async change(change: MessageChange, visitor: Visitor): Promise<StoredMessage> {
     const { action } = change;
     if (action.kind === 'edit') checkContent(action.content, this.settings.maxContentLength);
-    this.#count(visitor);
+    await this.#count(visitor);
     return this.#writer.change(change);
   }
 
@@ -83,10 +83,14 @@ export class ChatService {
    *
    * @throws {ChatError} `invalid_frame`, `too_long`, `rate_limited`
    */
-  event(room: Room, { name, data }: { name: string; data?: unknown }, visitor: Visitor): void {
+  async event(
+    room: Room,
+    { name, data }: { name: string; data?: unknown },
+    visitor: Visitor,
+  ): Promise<void> {
     checkEventName(name);
     checkData(data);
-    this.#count(visitor);
+    await this.#count(visitor);
     const username = visitor.user && { username: visitor.user.username };
     const timestamp = new Date().toISOString();
     this.bus.publish({
@@ -107,8 +111,8 @@ export class ChatService {
     await this.#writer.close();
   }
 
-  #count(visitor: Visitor): void {
-    const wait = this.limits.message(visitor);
+  async #count(visitor: Visitor): Promise<void> {
+    const wait = await this.limits.message(visitor);
     if (wait > 0) throw tooFast('Too many messages', wait);
   }
 }

@@ -1,7 +1,9 @@
 import { isIPv4, isIPv6 } from 'node:net';
+import type { RedisLink } from '../bus/redis-link.ts';
 import { ChatError } from '../errors.ts';
 import type { Visitor } from '../types/room.ts';
-import { RateLimit } from './rate-limit.ts';
+import { type Permits, RateLimit } from './rate-limit.ts';
+import { SharedRateLimit } from './shared-rate-limit.ts';
 
 export interface LimitSettings {
   /** A second, per account or per guest and address; 0 turns these limits off. */
@@ -18,20 +20,30 @@ const NEW_ROOMS = { rate: 0.1, burst: 1000 };
 /** Wrong passwords for one name from one address. */
 const WRONG_PASSWORDS = { rate: 0.1, burst: 10 };
 
-/** How much anyone may do. What was never done needs no memory, and what is long past is forgotten. */
+/**
+ * How much anyone may do: what is counted per user on all servers together, what is counted per address
+ * on each by itself. What was never done needs no memory, and what is long past is forgotten.
+ */
 export class Limits {
-  readonly #messages: RateLimit;
+  readonly #messages: Permits;
   readonly #requests: RateLimit;
   readonly #newRooms: RateLimit;
-  readonly #wrongPasswords: RateLimit;
+  readonly #wrongPasswords: Permits;
   readonly #connections = new Map<string, number>();
 
-  constructor(private readonly settings: LimitSettings) {
+  /** @param redis where there are other servers */
+  constructor(
+    private readonly settings: LimitSettings,
+    redis?: RedisLink,
+  ) {
+    const shared = (name: string, rate: number, burst: number) =>
+      redis ? new SharedRateLimit(redis, name, rate, burst) : new RateLimit(rate, burst);
     const { messageRate, messageBurst, requestRate } = settings;
-    this.#messages = new RateLimit(messageRate, messageBurst);
+    this.#messages = shared('messages', messageRate, messageBurst);
     this.#requests = new RateLimit(requestRate, 2 * requestRate);
     this.#newRooms = new RateLimit(messageRate && NEW_ROOMS.rate, NEW_ROOMS.burst);
-    this.#wrongPasswords = new RateLimit(
+    this.#wrongPasswords = shared(
+      'passwords',
       requestRate && WRONG_PASSWORDS.rate,
       WRONG_PASSWORDS.burst,
     );
@@ -43,7 +55,7 @@ export class Limits {
   }
 
   /** @returns the seconds to wait before the visitor may say something; 0 when it is counted */
-  message(visitor: Visitor): number {
+  message(visitor: Visitor): number | Promise<number> {
     const key = speakerKey(visitor);
     return key === undefined ? 0 : this.#messages.take(key);
   }
@@ -72,9 +84,9 @@ export class Limits {
    * @returns gives the try back, when the password was right or was not looked at
    * @throws {ChatError} `rate_limited` after too many wrong ones
    */
-  tryPassword(key: string, address: string): () => void {
+  async tryPassword(key: string, address: string): Promise<() => void> {
     const tried = `${key}@${networkOf(address)}`;
-    check(this.#wrongPasswords.take(tried), 'Too many wrong passwords');
+    check(await this.#wrongPasswords.take(tried), 'Too many wrong passwords');
     return () => this.#wrongPasswords.giveBack(tried);
   }
 

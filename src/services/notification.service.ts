@@ -31,6 +31,9 @@ interface Row {
 /** From here on it is just many. */
 const MOST_COUNTED = 1000;
 
+/** What was missed beyond this is counted, and not shown by itself. */
+const MOST_MISSED = 10_000;
+
 /** Only what may be read still: of a room that is gone, or of which one was put out, nothing is told. */
 const isVisible = sql`(n.room_id is null or exists (
   select from ${rooms} where ${rooms.id} = n.room_id and ${mayRead(sql`n.user_id`)}))`;
@@ -104,6 +107,19 @@ export class NotificationService {
       : sql`n.kind = 'notice' and n.id between ${ids?.[0] ?? 0} and ${ids?.[1] ?? 0}`;
     const isTheirs = sql`n.user_id = any(${array(userIds)}::int[])`;
     return this.#counted(await this.#find(sql`${isTheirs} and ${which}`, sql`order by n.id`));
+  }
+
+  /** Those of some users that are newer than what each has seen last, in the order in which they were stored. */
+  async missed(users: { userId: number; seen: number }[]): Promise<Notice[]> {
+    if (users.length === 0) return [];
+    const isMissed = sql`n.id in (
+      select m.id
+      from unnest(
+        ${array(users.map(({ userId }) => userId))}::int[],
+        ${array(users.map(({ seen }) => seen))}::bigint[]
+      ) as u (id, seen)
+      join ${notifications} m on m.user_id = u.id and m.id > u.seen)`;
+    return this.#counted(await this.#find(isMissed, sql`order by n.id limit ${MOST_MISSED}`));
   }
 
   async #findNewest(userIds: number[]): Promise<(Notice | undefined)[]> {

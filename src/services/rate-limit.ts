@@ -1,13 +1,21 @@
 /** Sums of times are off by less than this; a permit must not hang on it. */
 const ROUNDING_MS = 1e-6;
 
+/** What may be done so often by each. */
+export interface Permits {
+  /** @returns the seconds to wait for a permit; 0 when there is one, and it is taken */
+  take(key: string): number | Promise<number>;
+  /** Puts a permit back that was not needed. */
+  giveBack(key: string): void;
+}
+
 /**
  * A bucket of permits for each key: `burst` of them at first, and `rate` new ones a second. Kept as the
  * time at which a bucket will be full again, so that a full one needs no place at all.
  *
  * @see https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
  */
-export class RateLimit {
+export class RateLimit implements Permits {
   readonly #fullAt = new Map<string, number>();
   readonly #interval: number;
   readonly #tolerance: number;
@@ -23,7 +31,6 @@ export class RateLimit {
     return this.#fullAt.size;
   }
 
-  /** @returns the seconds to wait for a permit; 0 when there is one, and it is taken */
   take(key: string): number {
     const wait = this.wait(key);
     if (wait === 0 && this.#interval > 0) {
@@ -45,7 +52,6 @@ export class RateLimit {
     return wait > ROUNDING_MS ? wait / 1000 : 0;
   }
 
-  /** Puts a permit back that was not needed. */
   giveBack(key: string): void {
     const fullAt = this.#fullAt.get(key);
     if (fullAt !== undefined) this.#fullAt.set(key, fullAt - this.#interval);

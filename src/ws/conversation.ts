@@ -91,8 +91,8 @@ export class Conversation {
     this.#acknowledge(frame);
   }
 
-  event(frame: FrameOf<'event'>): void {
-    this.parts.chat.event(this.#speakIn(frame), frame, this.speaker.visitor());
+  async event(frame: FrameOf<'event'>): Promise<void> {
+    await this.parts.chat.event(this.#speakIn(frame), frame, this.speaker.visitor());
     this.#acknowledge(frame);
   }
 

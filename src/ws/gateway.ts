@@ -72,6 +72,11 @@ export class Gateway {
     this.#heart = setInterval(() => this.#beat(pongWithin), pingEvery);
   }
 
+  /** The number of open WebSockets. */
+  get size(): number {
+    return this.#open.size;
+  }
+
   /** For the options of `Bun.serve`. */
   handlers(): WebSocketHandler<SocketData> {
     return {

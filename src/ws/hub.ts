@@ -40,6 +40,11 @@ export class Hub {
     this.#unsubscribe = bus.subscribe((event) => this.#hear(event));
   }
 
+  /** The number of rooms that are open. */
+  get size(): number {
+    return this.#rooms.size;
+  }
+
   /** A room of this name (lower case) that is open already, so that it need not be looked up. */
   find(name: string): Room | undefined {
     return this.bus.isWhole ? this.#rooms.get(name)?.room : undefined;

@@ -1,0 +1,73 @@
+import type { RedisLink } from '../bus/redis-link.ts';
+import { Grouped } from './grouped.ts';
+import { type Permits, RateLimit } from './rate-limit.ts';
+
+/**
+ * For each key the time, by Redis' clock, at which its bucket will be full again; see {@link RateLimit}.
+ * What is left to wait is given in seconds, as text, since Redis cuts numbers to whole ones.
+ */
+const TAKE = `
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + time[2] / 1000
+  local interval, tolerance = tonumber(ARGV[1]), tonumber(ARGV[2])
+  local waits = {}
+  for n, key in ipairs(KEYS) do
+    local full = math.max(now, tonumber(redis.call('GET', key) or 0))
+    local isTaken = ARGV[n + 2] == '1'
+    local wait = isTaken and full + interval - tolerance - now or 0
+    if wait < 0.01 then
+      wait = 0
+      full = isTaken and full + interval or full - interval
+      if full > now then
+        redis.call('SET', key, string.format('%.3f', full), 'PX', math.ceil(full - now))
+      else
+        redis.call('DEL', key)
+      end
+    end
+    waits[n] = string.format('%.6f', wait / 1000)
+  end
+  return waits`;
+
+/** A {@link RateLimit} over all servers; while Redis is away each server has its own. */
+export class SharedRateLimit implements Permits {
+  readonly #own: RateLimit;
+  // One group after the other, so that those who ask are answered in their order, whoever answers.
+  readonly #asked = new Grouped((asked: { key: string; isTaken: boolean }[]) => this.#ask(asked));
+
+  /**
+   * @param name sets its keys apart from those of other limits
+   * @param rate permits a second; 0 for no limit
+   */
+  constructor(
+    private readonly redis: RedisLink,
+    private readonly name: string,
+    private readonly rate: number,
+    private readonly burst: number,
+  ) {
+    this.#own = new RateLimit(rate, burst);
+  }
+
+  take(key: string): number | Promise<number> {
+    return this.rate === 0 ? 0 : this.#asked.do({ key, isTaken: true });
+  }
+
+  giveBack(key: string): void {
+    if (this.rate > 0) void this.#asked.do({ key, isTaken: false });
+  }
+
+  async #ask(asked: { key: string; isTaken: boolean }[]): Promise<number[]> {
+    const keys = asked.map(({ key }) => `ws-chat:rate:${this.name}:${key}`);
+    const interval = 1000 / this.rate;
+    const args = [interval, this.burst * interval, ...asked.map((each) => +each.isTaken)];
+    try {
+      const waits = await this.redis.send('EVAL', TAKE, keys.length, ...keys, ...args);
+      return (waits as string[]).map(Number);
+    } catch {
+      return asked.map(({ key, isTaken }) => {
+        if (isTaken) return this.#own.take(key);
+        this.#own.giveBack(key);
+        return 0;
+      });
+    }
+  }
+}

@@ -1,0 +1,98 @@
+import { afterAll, beforeAll, expect } from 'bun:test';
+import type { Bus, BusEvent } from '../../src/bus/bus.ts';
+import type { Room } from '../../src/types/room.ts';
+import type { testWith } from '../support/services.ts';
+
+/** Something on the bus that says only which it is; all of them stay in order. */
+export function note(n: number): BusEvent & { room: Room } {
+  return { kind: 'gone', room: { ...ROOM, name: `${n}` } };
+}
+
+const ROOM: Room = {
+  id: 1,
+  name: 'general',
+  epoch: 'e',
+  topic: null,
+  isPrivate: false,
+  ownerId: null,
+  isModerated: false,
+  direct: null,
+};
+
+/** Keeps what it hears until it is asked for. */
+export class Listener {
+  readonly heard: BusEvent[] = [];
+  #wake = () => {};
+  readonly stop: () => void;
+
+  constructor(bus: Bus) {
+    this.stop = bus.subscribe((event) => {
+      this.heard.push(event);
+      this.#wake();
+    });
+  }
+
+  /** Returns once this holds of what was heard. */
+  async until(holds: (heard: BusEvent[]) => boolean): Promise<void> {
+    while (!holds(this.heard)) {
+      await new Promise<void>((done) => {
+        this.#wake = done;
+      });
+    }
+  }
+
+  /** The notes that were heard, by their numbers. */
+  notes(): number[] {
+    return this.heard.flatMap((event) => (event.kind === 'gone' ? Number(event.room.name) : []));
+  }
+}
+
+export interface OpenBus {
+  bus: Bus;
+  close(): Promise<void>;
+}
+
+/** What every bus promises, on one server and between those that share it. */
+export function busContract(open: () => Promise<OpenBus>, test: ReturnType<typeof testWith>) {
+  let opened: OpenBus;
+  beforeAll(async () => {
+    opened = await open();
+  });
+  afterAll(() => opened?.close());
+
+  test('an event is with every listener when publish returns, in order', async () => {
+    const { bus } = opened;
+    const listeners = [new Listener(bus), new Listener(bus)];
+    for (let n = 0; n < 100; n++) bus.publish(note(n));
+    const all = Array.from({ length: 100 }, (_, n) => n);
+    for (const listener of listeners) expect(listener.notes()).toEqual(all);
+    for (const { stop } of listeners) stop();
+  });
+
+  test('who has unsubscribed hears nothing more, the others do', async () => {
+    const { bus } = opened;
+    const [one, other] = [new Listener(bus), new Listener(bus)];
+    bus.publish(note(1));
+    one.stop();
+    bus.publish(note(2));
+    other.stop();
+    expect([one.notes(), other.notes()]).toEqual([[1], [1, 2]]);
+  });
+
+  test('an event may be published while another is heard', async () => {
+    const { bus } = opened;
+    const listener = new Listener(bus);
+    const stop = bus.subscribe((event) => {
+      if (event.kind === 'gone' && event.room.name === '1') bus.publish(note(2));
+    });
+    bus.publish(note(1));
+    expect(listener.notes().toSorted()).toEqual([1, 2]);
+    stop();
+    listener.stop();
+  });
+
+  test('it is whole, and names its server', async () => {
+    expect(opened.bus.isWhole).toBe(true);
+    expect(opened.bus.server).toMatch(/^[0-9a-f-]{36}$/);
+  });
+}
