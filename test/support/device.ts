@@ -28,6 +28,8 @@ export class Author {
   constructor(readonly username: string) {}
 }
 
+/** What the ids of joins begin with. */
+const JOIN = 'join ';
 const EXPECTED: string[] = ['not_joined', 'unavailable', 'not_found'];
 
 /**
@@ -40,9 +42,11 @@ export class Device {
   #socket: WebSocket | undefined;
   readonly #settling = new Map<string, () => void>();
 
+  /** @param holes whether a hole in what comes live is to be resumed; otherwise it is a breach */
   constructor(
     readonly author: Author,
     rooms: string[],
+    private readonly holes: 'resumed' | 'forbidden' = 'forbidden',
   ) {
     for (const room of rooms) this.views.set(room, { rev: 0, messages: new Map(), state: 'out' });
   }
@@ -78,7 +82,8 @@ export class Device {
     if (!this.isConnected || view.state === 'joining') return;
     view.state = 'joining';
     const where = { room, since: view.rev, ...(view.epoch && { epoch: view.epoch }) };
-    this.#send({ type: 'join', username: this.author.username, protocol: 1, ...where });
+    const id = `${JOIN}${room}`;
+    this.#send({ type: 'join', username: this.author.username, protocol: 1, id, ...where });
   }
 
   leave(room: string): void {
@@ -132,7 +137,7 @@ export class Device {
   }
 
   #receive(frame: ServerFrame): void {
-    if (frame.type === 'error' && frame.id !== undefined) this.#settling.get(frame.id)?.();
+    if (frame.type === 'error' && frame.id !== undefined) this.#failed(frame.id);
     if (frame.type === 'joined') this.#joined(frame);
     else if (frame.type === 'message' || frame.type === 'update') this.#change(frame);
     else if (frame.type === 'ack') this.#ack(frame as Required<typeof frame>);
@@ -140,6 +145,11 @@ export class Device {
     else if (frame.type === 'error' && !EXPECTED.includes(frame.code)) {
       this.#breach(`an unexpected error: ${JSON.stringify(frame)}`);
     }
+  }
+
+  #failed(id: string): void {
+    this.#settling.get(id)?.();
+    if (id.startsWith(JOIN)) this.#view(id.slice(JOIN.length)).state = 'out';
   }
 
   #joined({
@@ -166,7 +176,14 @@ export class Device {
   #change(message: Message): void {
     const view = this.#view(message.room);
     // What was on its way when it left is not counted, so that a resume brings it.
-    if (view.state === 'live') this.#take(view, message, 'next');
+    if (view.state !== 'live') return;
+    const isHole = (message.rev ?? 0) > view.rev + 1;
+    if (!isHole || this.holes === 'forbidden') {
+      this.#take(view, message, 'next');
+      return;
+    }
+    view.state = 'out';
+    this.join(message.room);
   }
 
   /** Live each change is the next one; in what a join brings, those are missing that a later one replaced. */

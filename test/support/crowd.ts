@@ -1,0 +1,183 @@
+import { expect } from 'bun:test';
+import type { StoredMessage } from '../../src/types/rest.ts';
+import type { ServerFrame } from '../../src/types/websocket.ts';
+import { Author, type Deed, Device } from './device.ts';
+import type { seeded } from './random.ts';
+
+export const rooms = ['red', 'green', 'blue'];
+
+/** Every action, as often as it stands here. */
+const actions = [
+  ...Array<'say'>(60).fill('say'),
+  ...Array<'join'>(10).fill('join'),
+  ...Array<'drop'>(8).fill('drop'),
+  ...Array<'leave'>(4).fill('leave'),
+  ...Array<'resend'>(6).fill('resend'),
+  ...Array<'change'>(60).fill('change'),
+  ...Array<'pause'>(40).fill('pause'),
+] as const;
+
+type Stored = StoredMessage & { clientId: string };
+type Seen = Extract<ServerFrame, { type: 'message' | 'update' }>;
+
+/** Four people with two devices each, who say and change things at random. */
+export class Crowd {
+  readonly authors = ['ana', 'ben', 'cleo', 'dan'].map((name) => new Author(name));
+  readonly devices: Device[];
+
+  /** @param holes whether a hole in what comes live is to be resumed; otherwise it is a breach */
+  constructor(
+    private readonly random: ReturnType<typeof seeded>,
+    holes: 'resumed' | 'forbidden' = 'forbidden',
+  ) {
+    this.devices = this.authors.flatMap((author) => [
+      new Device(author, rooms, holes),
+      new Device(author, rooms, holes),
+    ]);
+  }
+
+  /** Does one thing at random on a device. @param step names what is said */
+  async act(device: Device, step: number): Promise<void> {
+    const room = this.random.pick(rooms);
+    switch (this.random.pick(actions)) {
+      case 'say':
+        for (let n = this.random.integer(5); n >= 0; n--) device.say(room, `message ${step}.${n}`);
+        break;
+      case 'join':
+        device.join(room);
+        break;
+      case 'drop':
+        device.drop();
+        break;
+      case 'leave':
+        device.leave(room);
+        break;
+      case 'resend':
+        device.resend();
+        break;
+      case 'change':
+        for (let n = this.random.integer(4); n >= 0; n--)
+          this.#change(device, room, `change ${step}.${n}`);
+        break;
+      case 'pause':
+        // So that sends and drops fall in every phase of a commit, and there is something to change.
+        await device.settle();
+    }
+  }
+
+  /** Enters rooms at random. */
+  enterSome(device: Device): void {
+    for (const each of rooms) if (this.random.integer(2)) device.join(each);
+  }
+
+  /**
+   * All come back, say what is still unsaid, and read to the end.
+   *
+   * @param urlOf where each device connects
+   * @param url of a server, to ask what is stored
+   */
+  async finish(urlOf: (device: Device) => string, url: string): Promise<void> {
+    for (const device of this.devices) {
+      device.drop();
+      await device.connect(urlOf(device));
+      for (const room of rooms) device.join(room);
+    }
+    const histories = new Map<string, Stored[]>();
+    for (;;) {
+      for (const device of this.devices) device.resend();
+      for (const room of rooms) histories.set(room, await history(url, room));
+      const isDone =
+        this.authors.every(({ unacked }) => unacked.size === 0) &&
+        this.devices.every(({ views }) =>
+          rooms.every((room) => views.get(room)?.rev === newestRev(histories.get(room))),
+        );
+      if (isDone || this.devices.some(({ breaches }) => breaches.length > 0)) break;
+    }
+    this.#check(histories);
+  }
+
+  /** All devices have seen what is stored, and all that was acknowledged is stored, once. */
+  #check(histories: Map<string, Stored[]>): void {
+    expect(this.devices.flatMap(({ breaches }) => breaches)).toEqual([]);
+    for (const room of rooms) {
+      const stored = histories.get(room) ?? [];
+      const byId = new Map(stored.map((message) => [message.id, message]));
+      expect(stored.map(({ seq }) => seq)).toEqual(
+        [...new Set(stored.map(({ seq }) => seq))].sort((a, b) => a - b),
+      );
+      expect(new Set(stored.map(({ clientId }) => clientId)).size).toBe(stored.length);
+      for (const { views } of this.devices) {
+        const seen = [...(views.get(room)?.messages.values() ?? [])].sort((a, b) => a.seq - b.seq);
+        expect(seen.map(asStored)).toEqual(stored.map(asStored));
+      }
+      for (const { acked } of this.authors) {
+        for (const [id, { seq, messageId }] of [...acked].filter(
+          ([, each]) => each.room === room,
+        )) {
+          expect(byId.get(messageId)).toMatchObject({ seq, clientId: id });
+        }
+      }
+      for (const author of this.authors) {
+        for (const [key, { messageId, deed }] of author.done) {
+          if (!key.startsWith(`${room} `)) continue;
+          const message = byId.get(messageId) as Stored;
+          expect(message.rev).toBeGreaterThanOrEqual(Number(key.split(' ')[1]));
+          if (deed.type === 'delete')
+            expect(message).toMatchObject({ content: '', deletedAt: expect.any(String) });
+          // The last change is the one that is seen.
+          if (key !== `${room} ${message.rev}`) continue;
+          if (deed.type === 'edit') expect(message.content).toBe(deed.content);
+          if (deed.type !== 'react') continue;
+          const reaction = message.reactions?.find(({ emoji }) => emoji === deed.emoji);
+          expect(reaction?.usernames.includes(author.username) ?? false).toBe(!deed.remove);
+        }
+      }
+    }
+    const changes = this.authors.flatMap(({ done }) => [...done.values()]);
+    for (const type of ['edit', 'delete', 'react']) {
+      expect(changes.filter(({ deed }) => deed.type === type).length).toBeGreaterThan(0);
+    }
+    const total = [...histories.values()].flat().length;
+    expect(total).toBe(this.authors.reduce((sum, { acked }) => sum + acked.size, 0));
+    expect(total).toBeGreaterThan(100);
+  }
+
+  #change(device: Device, room: string, content: string): void {
+    const seen = [...(device.views.get(room)?.messages.values() ?? [])];
+    // Mostly of the newest, so that several change the same one at once.
+    const message = seen.at(-1 - this.random.integer(Math.min(seen.length, 10)));
+    if (!message) return;
+    const isOwn = message.username === device.author.username;
+    const deed = this.random.pick([
+      {
+        type: 'react',
+        emoji: this.random.pick(['👍', '🎉']),
+        remove: this.random.integer(3) === 0,
+      },
+      { type: 'react', emoji: '👀', remove: this.random.integer(2) === 0 },
+      ...(isOwn ? Array(3).fill({ type: 'edit', content }) : []),
+      ...(isOwn ? [{ type: 'delete' }] : []),
+    ] as Deed[]);
+    device.change(message.id, deed);
+  }
+}
+
+const newestRev = (stored: Stored[] = []) => Math.max(0, ...stored.map(({ rev }) => rev));
+
+/** What both doors show of a message. */
+function asStored({ id, seq, rev, username, content, ...more }: Stored | Seen) {
+  const { reactions, editedAt, deletedAt, clientId } = more;
+  return { id, seq, rev, username, content, reactions, editedAt, deletedAt, clientId };
+}
+
+async function history(url: string, room: string): Promise<Stored[]> {
+  const all: Stored[] = [];
+  for (;;) {
+    const response = await fetch(
+      `${url}/messages?room=${room}&limit=100&after=${all.at(-1)?.seq ?? 0}`,
+    );
+    const page: Stored[] = response.ok ? await response.json() : [];
+    all.push(...page);
+    if (page.length < 100) return all;
+  }
+}
