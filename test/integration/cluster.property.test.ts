@@ -1,7 +1,8 @@
 import { expect } from 'bun:test';
 import { Crowd, rooms } from '../support/crowd.ts';
 import { cuttableProxy } from '../support/cuttable-proxy.ts';
-import { freePort, ownPostgres, ownRedis, testWithOwnServices } from '../support/own-services.ts';
+import { freePort } from '../support/free-port.ts';
+import { ownPostgres, ownRedis, testWithOwnServices } from '../support/own-services.ts';
 import { startReady } from '../support/process.ts';
 import { chooseSeed, seeded } from '../support/random.ts';
 

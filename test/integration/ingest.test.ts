@@ -3,7 +3,7 @@ import { RedisClient } from 'bun';
 import { startCluster } from '../support/cluster.ts';
 import { hasOwnRedis, ownRedis, testWithOwnRedis } from '../support/own-services.ts';
 import { fresh, type TestServer } from '../support/server.ts';
-import { freshPostgres, hasPostgres, testWithPostgres } from '../support/services.ts';
+import { freshPostgres, hasPostgres, testWith, testWithPostgres } from '../support/services.ts';
 
 const isThere = hasOwnRedis && hasPostgres;
 const test = hasPostgres ? testWithOwnRedis : testWithPostgres;
@@ -159,4 +159,35 @@ describe('ws-chat:ingest (contract 7)', () => {
     while ((await redis.send('XLEN', ['ws-chat:ingest'])) !== 0) await Bun.sleep(5);
     expect(await pending()).toBe(0);
   }, 40_000);
+});
+
+describe('the publishers in examples/', () => {
+  const hasRedis = (python: string) =>
+    Bun.spawnSync([python, '-c', 'import redis'], { stderr: 'ignore' }).success;
+  const python = ['python3', '/usr/bin/python3'].find(
+    (name) => Bun.which(name) !== null && hasRedis(name),
+  );
+  const examples = new URL('../../examples/', import.meta.url).pathname;
+
+  async function publishes(command: string[]) {
+    const room = fresh('room');
+    const client = await one.enter(fresh('ana'), room);
+    const publisher = Bun.spawn([...command, room, 'bot', 'The build is "green" – é'], {
+      env: { ...process.env, REDIS_URL: redisUrl },
+      stdout: 'pipe',
+    });
+    expect(await publisher.exited).toBe(0);
+    expect(await new Response(publisher.stdout).text()).toMatch(/^\d+-\d+\s*$/);
+    expect(await client.untilType('message')).toMatchObject({
+      username: 'bot',
+      content: 'The build is "green" – é',
+    });
+  }
+
+  (python ? test : testWith('Python with its redis package', false))(
+    'in Python says something in a room',
+    () => publishes([python ?? '', `${examples}publish.py`]),
+  );
+
+  test('with redis-cli says something in a room', () => publishes(['sh', `${examples}publish.sh`]));
 });

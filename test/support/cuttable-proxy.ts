@@ -10,12 +10,15 @@ export interface CuttableProxy {
   /** Cuts when the database answers with this text, which is not passed on. */
   cutAtAnswer(text: string): void;
   mend(): Promise<void>;
+  /** How much has passed, both ways. */
+  bytes(): number;
 }
 
 export async function cuttableProxy(target: string): Promise<CuttableProxy> {
   const to = new URL(target);
   const links = new Set<Socket>();
   let fatal: string | undefined;
+  let passed = 0;
   const cut = () => {
     server.close();
     for (const link of links) link.destroy();
@@ -32,6 +35,7 @@ export async function cuttableProxy(target: string): Promise<CuttableProxy> {
           fatal = undefined;
           cut();
         } else {
+          passed += bytes.length;
           into.write(bytes);
         }
       });
@@ -57,5 +61,6 @@ export async function cuttableProxy(target: string): Promise<CuttableProxy> {
       fatal = text;
     },
     mend: () => listen(port),
+    bytes: () => passed,
   };
 }

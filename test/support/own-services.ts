@@ -1,8 +1,8 @@
 import { afterAll } from 'bun:test';
 import { realpathSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { RedisClient, SQL } from 'bun';
+import { freePort } from './free-port.ts';
 import { temporaryFolder } from './process.ts';
 import { testWith } from './services.ts';
 
@@ -80,15 +80,6 @@ export async function ownPostgres(): Promise<OwnService> {
       await client.close();
     }
   });
-}
-
-/** A port that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
-  const { port } = server.address() as { port: number };
-  await new Promise((done) => server.close(done));
-  return port;
 }
 
 /**

@@ -1,0 +1,227 @@
+import { expect } from 'bun:test';
+import { startCluster } from '../support/cluster.ts';
+import { cuttableProxy } from '../support/cuttable-proxy.ts';
+import { hasOwnRedis, ownRedis, testWithOwnRedis } from '../support/own-services.ts';
+import { startReady } from '../support/process.ts';
+import { fresh, type TestServer } from '../support/server.ts';
+import { freshPostgres, hasPostgres, testWithPostgres } from '../support/services.ts';
+
+const isThere = hasOwnRedis && hasPostgres;
+const test = hasPostgres ? testWithOwnRedis : testWithPostgres;
+const redis = isThere ? await ownRedis() : undefined;
+const [one, two] = (
+  redis
+    ? await startCluster(await freshPostgres(), [redis.url, redis.url], { presenceGrace: 1 })
+    : []
+) as [TestServer, TestServer];
+
+/** Returns once both servers say that Redis is there, or is not. */
+async function untilRedisIs(state: 'ok' | 'away'): Promise<void> {
+  for (const server of [one, two]) {
+    while ((await (await server.fetch('/ready')).json()).redis !== state) await Bun.sleep(10);
+  }
+}
+
+async function withoutRedis(use: () => Promise<void>): Promise<void> {
+  await redis?.kill();
+  await untilRedisIs('away');
+  await use();
+  await redis?.start();
+  await untilRedisIs('ok');
+}
+
+test('without Redis each server serves its own clients and says so; all catch up when it is back, in order, once', async () => {
+  const room = fresh('room');
+  const ana = await one.enter(fresh('ana'), room);
+  const ben = await two.enter(fresh('ben'), room);
+  const seen = { ana: [] as number[], ben: [] as number[] };
+  await withoutRedis(async () => {
+    const metrics = await (await one.fetch('/metrics')).text();
+    expect(metrics).toMatch(/^ws_chat_redis_up 0$/m);
+    expect((await one.fetch('/ready')).status).toBe(200);
+    for (let n = 0; n < 10; n++) {
+      ana.send({ type: 'message', room, content: `a${n}`, id: `a${n}` });
+      // A message is acknowledged by its commit.
+      await ana.untilType('ack');
+      ben.send({ type: 'message', room, content: `b${n}`, id: `b${n}` });
+      await ben.untilType('ack');
+    }
+  });
+  ana.send({ type: 'message', room, content: 'last' });
+  for (const [name, client] of [
+    ['ana', ana],
+    ['ben', ben],
+  ] as const) {
+    while (!client.received.some((frame) => frame.type === 'message' && frame.content === 'last')) {
+      await Bun.sleep(5);
+    }
+    for (const frame of client.received) if (frame.type === 'message') seen[name].push(frame.seq);
+  }
+  const all = Array.from({ length: 21 }, (_, n) => n + 1);
+  expect(seen).toEqual({ ana: all, ben: all });
+}, 30_000);
+
+test('a Redis that comes back empty makes nobody seem to leave, and loses no room', async () => {
+  const room = fresh('room');
+  const ana = await one.enter(fresh('ana'), room);
+  const ben = await two.enter(fresh('ben'), room);
+  await ana.untilType('presence');
+  await withoutRedis(async () => {});
+  // Longer than it takes to notice a server that is gone, which must not happen.
+  await Bun.sleep(8000);
+  const late = await two.enter(fresh('cleo'), room);
+  expect(await ana.untilType('presence')).toMatchObject({ status: 'online' });
+  late.send({ type: 'leave', room });
+  expect(await ana.untilType('presence')).toMatchObject({ status: 'offline' });
+  const changes = [...ana.received, ...ben.received].filter(
+    (frame) => frame.type === 'presence' && frame.status === 'offline',
+  );
+  expect(changes.length).toBe(2);
+}, 30_000);
+
+test('who comes and goes meanwhile is known when Redis is back', async () => {
+  const room = fresh('room');
+  const [stays, goes, comes] = ['stays', 'goes', 'comes'].map(fresh) as [string, string, string];
+  const watcher = await one.enter(stays, room);
+  const gone = await two.enter(goes, room);
+  await withoutRedis(async () => {
+    gone.send({ type: 'leave', room });
+    await gone.untilType('left');
+    await two.enter(comes, room);
+  });
+  const heard = new Map<string, string>();
+  while (heard.get(goes) !== 'offline' || heard.get(comes) !== 'online') {
+    const { username, status } = await watcher.untilType('presence');
+    heard.set(username, status);
+  }
+  const active = await (await one.fetch(`/users/active?room=${room}`)).json();
+  expect(active).toEqual([stays, comes].sort());
+}, 30_000);
+
+test('bans, room changes and ended sessions are true for whoever comes, and felt by all when Redis is back', async () => {
+  const [owner, banned, member] = ['owner', 'banned', 'member'].map(fresh) as [
+    string,
+    string,
+    string,
+  ];
+  const ownerToken = await one.register(owner);
+  const memberToken = await one.register(member);
+  const room = fresh('room');
+  await one.request('POST', '/rooms', ownerToken, { name: room });
+  const ofBanned = await two.enter(banned, room);
+  const ofMember = await two.enter(member, room, memberToken);
+  await withoutRedis(async () => {
+    await one.request('PUT', `/rooms/${room}/bans/${banned}`, ownerToken);
+    await one.request('DELETE', '/sessions', memberToken);
+    const late = await two.connect();
+    late.send({ type: 'join', username: banned, room, protocol: 1 });
+    expect(await late.untilType('error')).toMatchObject({ code: 'banned' });
+    expect((await two.request('GET', '/me/rooms', memberToken)).status).toBe(401);
+  });
+  expect(await ofBanned.untilType('error')).toMatchObject({ code: 'banned' });
+  expect(await ofMember.closed).toMatchObject({ code: 4401 });
+}, 30_000);
+
+test('notifications of the meantime are shown once when Redis is back', async () => {
+  const [name, other] = [fresh('ana'), fresh('ben')];
+  const room = fresh('room');
+  const ana = await one.enter(name, room);
+  const ben = await two.enter(other, fresh('elsewhere'));
+  await withoutRedis(async () => {
+    ana.send({ type: 'message', room, content: `@${other}`, id: 'm' });
+    await ana.untilType('ack');
+  });
+  expect(await ben.untilType('notification')).toMatchObject({ kind: 'mention', unread: 1 });
+  ana.send({ type: 'message', room, content: `again @${other}` });
+  expect(await ben.untilType('notification')).toMatchObject({ kind: 'mention', unread: 2 });
+  expect(ben.received.filter(({ type }) => type === 'notification').length).toBe(2);
+}, 30_000);
+
+test('limits hold on each server while Redis is away', async () => {
+  const limits = { messageRate: 0.01, messageBurst: 5 };
+  const own = await ownRedis();
+  const [server] = (await startCluster(await freshPostgres(), [own.url], limits)) as [TestServer];
+  const ana = await server.enter('ana', 'general');
+  await own.kill();
+  for (let n = 0; n < 6; n++) ana.send({ type: 'message', content: `${n}`, id: `${n}` });
+  // The refusal does not wait for the commits.
+  expect(await ana.untilType('error')).toMatchObject({ code: 'rate_limited', id: '5' });
+  for (let n = 0; n < 5; n++) expect(await ana.untilType('ack')).toMatchObject({ id: `${n}` });
+}, 30_000);
+
+test('a server starts without Redis, and joins the others when it is there', async () => {
+  const own = await ownRedis();
+  await own.kill();
+  const servers = await startCluster(await freshPostgres(), [own.url, own.url]);
+  const [first, second] = servers as [TestServer, TestServer];
+  const ana = await first.enter('ana', 'general');
+  await own.start();
+  for (const server of servers) {
+    while ((await (await server.fetch('/ready')).json()).redis !== 'ok') await Bun.sleep(10);
+  }
+  const ben = await second.enter('ben', 'general');
+  ben.send({ type: 'message', content: 'hi' });
+  expect(await ana.untilType('message')).toMatchObject({ content: 'hi' });
+}, 30_000);
+
+test('what a server committed and could not publish before it died is shown when its lease has lapsed', async () => {
+  if (!redis) return;
+  const databaseUrl = await freshPostgres();
+  const secret = crypto.randomUUID();
+  const line = await cuttableProxy(redis.url);
+  const shared = { DATABASE_URL: databaseUrl, AUTH_SECRET: secret, PRESENCE_GRACE: '0' };
+  const dying = await startReady({ ...shared, REDIS_URL: line.url });
+  const [living] = (await startCluster(databaseUrl, [redis.url])) as [TestServer];
+  const ana = await living.enter('ana', 'general');
+  await fetch(`${dying.url}/users`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ username: 'ben' }),
+  });
+  line.cut();
+  const posted = await fetch(`${dying.url}/messages`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ username: 'ben', content: 'my last words' }),
+  });
+  expect(posted.status).toBe(201);
+  dying.kill('SIGKILL');
+  // After its lease: longer than a client of a test waits for anything.
+  while (!ana.received.some(({ type }) => type === 'message')) await Bun.sleep(50);
+  expect(await ana.untilType('message')).toMatchObject({ content: 'my last words' });
+}, 30_000);
+
+test('those of a server that hangs are offline after its lease, once, and online again when it goes on', async () => {
+  if (!redis) return;
+  const databaseUrl = await freshPostgres();
+  const shared = { DATABASE_URL: databaseUrl, AUTH_SECRET: crypto.randomUUID() };
+  const hanging = await startReady({ ...shared, REDIS_URL: redis.url, PRESENCE_GRACE: '0' });
+  const [living] = (await startCluster(databaseUrl, [redis.url])) as [TestServer];
+  const ana = await living.enter('ana', 'general');
+  const socket = new WebSocket(hanging.ws);
+  socket.onopen = () => socket.send('{"type":"join","username":"ben","protocol":1}');
+  expect(await ana.untilType('presence')).toMatchObject({ username: 'ben', status: 'online' });
+  const heard = () => ana.received.flatMap((f) => (f.type === 'presence' ? f.status : []));
+  hanging.kill('SIGSTOP');
+  while (heard().length < 2) await Bun.sleep(50);
+  hanging.kill('SIGCONT');
+  while (heard().length < 3) await Bun.sleep(50);
+  expect(heard()).toEqual(['online', 'offline', 'online']);
+  expect(await (await living.fetch('/users/ben')).json()).toMatchObject({ online: true });
+  socket.close();
+}, 60_000);
+
+test('an idle cluster asks the database nothing', async () => {
+  if (!redis) return;
+  const line = await cuttableProxy(await freshPostgres());
+  const servers = await startCluster(line.url, [redis.url, redis.url]);
+  const [first, second] = servers as [TestServer, TestServer];
+  await first.enter('ana', 'general');
+  await second.enter('ben', 'general');
+  // Until what the joins began is done.
+  for (let before = -1; before !== line.bytes(); await Bun.sleep(500)) before = line.bytes();
+  const before = line.bytes();
+  // Several renewals of every lease, and looks for those that have lapsed.
+  await Bun.sleep(4000);
+  expect(line.bytes()).toBe(before);
+}, 30_000);
