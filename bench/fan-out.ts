@@ -18,7 +18,7 @@ async function deliveries(
   const url = `${server.ws}${path}`;
   const result = await runScript<{ deliveries: number }>(
     'members.ts',
-    { ...load, url, dialect },
+    { ...load, urls: [url], dialect },
     1,
   );
   await server.stop();

@@ -1,21 +1,25 @@
 /** `bun run bench [name]`: runs the benchmarks, all or one, and prints a table. */
+import { cluster } from './cluster.ts';
 import { durableMessages } from './durable-messages.ts';
 import { fanOut } from './fan-out.ts';
 import { flood } from './flood.ts';
 import { history } from './history.ts';
 import { refusals } from './refusals.ts';
 import { resume } from './resume.ts';
+import { rollingRestart } from './rolling-restart.ts';
 import { searchCost } from './search-cost.ts';
 import { slowReader } from './slow-reader.ts';
 import type { Result } from './support.ts';
 
 const benchmarks: Record<string, () => Promise<Result[]>> = {
+  cluster,
   'durable-messages': durableMessages,
   'fan-out': fanOut,
   flood,
   history,
   refusals,
   resume,
+  'rolling-restart': rollingRestart,
   'search-cost': searchCost,
   'slow-reader': slowReader,
 };

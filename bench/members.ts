@@ -3,12 +3,13 @@
  * Every member sees every message, so for each `senders` messages that a sender sees one is its own,
  * and it sends the next.
  *
- * Input: `{ url, dialect, members, senders, outstanding, seconds }`; output: `{ deliveries }`, per second.
+ * Input: `{ urls, dialect, members, senders, outstanding, seconds }`, the members spread over the urls; output:
+ * `{ deliveries, total }`, per second and in all.
  */
 import { type RawWebSocket, rawWebSocket } from './raw-websocket.ts';
 
 const input: {
-  url: string;
+  urls: string[];
   dialect: 'json' | 'socket.io';
   members: number;
   senders: number;
@@ -49,14 +50,17 @@ const senders: RawWebSocket[] = [];
 for (let n = 0; n < input.members; n++) {
   const isSender = n < input.senders;
   let seen = 0;
-  const socket = await rawWebSocket(input.url, (buffer, from, _, self) => {
-    if (open && buffer.toString('latin1', from, from + 2) === open.answer)
-      self.send(join(`member${n}`));
-    if (!isMessage(buffer, from)) return;
-    deliveries += 1;
-    seen += 1;
-    if (isSender && seen % input.senders === 0) send(self);
-  });
+  const socket = await rawWebSocket(
+    input.urls[n % input.urls.length] as string,
+    (buffer, from, _, self) => {
+      if (open && buffer.toString('latin1', from, from + 2) === open.answer)
+        self.send(join(`member${n}`));
+      if (!isMessage(buffer, from)) return;
+      deliveries += 1;
+      seen += 1;
+      if (isSender && seen % input.senders === 0) send(self);
+    },
+  );
   socket.send(open ? open.ask : join(`member${n}`));
   if (isSender) senders.push(socket);
 }
@@ -69,5 +73,5 @@ await Bun.sleep(1000);
 const [from, start] = [deliveries, performance.now()];
 await Bun.sleep(input.seconds * 1000);
 const rate = (deliveries - from) / ((performance.now() - start) / 1000);
-console.log(JSON.stringify({ deliveries: rate }));
+console.log(JSON.stringify({ deliveries: rate, total: deliveries }));
 process.exit();

@@ -1,0 +1,93 @@
+/**
+ * One server and several: the processor time of a delivery in one busy room whose members are spread over
+ * them, and how much later a message comes on another server than on the sender's. All run on this
+ * machine, with Postgres, Redis and the load, so that time by the clock would say little.
+ */
+import { cpuOf, type Result, redisUrl, runScript, startServer, withDatabase } from './support.ts';
+
+const load = { members: 99, senders: 9, outstanding: 20, seconds: 4, dialect: 'json' };
+const pace = { messagesPerSecond: 100, seconds: 5 };
+const ROUNDS = 3;
+
+type Servers = Awaited<ReturnType<typeof startServer>>[];
+
+async function withServers<T>(count: number, env: object, use: (servers: Servers) => Promise<T>) {
+  return withDatabase(async (url) => {
+    const shared = { DATABASE_URL: url, AUTH_SECRET: crypto.randomUUID(), ...env };
+    const servers: Servers = [];
+    for (let n = 0; n < count; n++) servers.push(await startServer(shared));
+    const result = await use(servers);
+    for (const { stop } of servers) await stop();
+    return result;
+  });
+}
+
+/** Deliveries a second, and microseconds of the servers' processor time for each. */
+async function deliver(servers: Servers) {
+  const cpu = () => servers.reduce((sum, { pid }) => sum + cpuOf(pid), 0);
+  const before = cpu();
+  const urls = servers.map(({ ws }) => `${ws}/ws`);
+  const { deliveries, total } = await runScript<{ deliveries: number; total: number }>(
+    'members.ts',
+    { ...load, urls },
+  );
+  return { deliveries, cpu: ((cpu() - before) / total) * 1e6 };
+}
+
+export async function cluster(): Promise<Result[]> {
+  const withRedis = { REDIS_URL: redisUrl };
+  const kinds = {
+    'one server': () => withServers(1, {}, deliver),
+    'one with Redis': () => withServers(1, withRedis, deliver),
+    'two servers': () => withServers(2, withRedis, deliver),
+    'three servers': () => withServers(3, withRedis, deliver),
+  };
+  const measured: { kind: string; deliveries: number; cpu: number }[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const [kind, run] of Object.entries(kinds)) measured.push({ kind, ...(await run()) });
+  }
+  const of = (kind: string, what: 'deliveries' | 'cpu') =>
+    median(measured.filter((each) => each.kind === kind).map((each) => each[what]));
+  console.table(
+    Object.keys(kinds).map((kind) => ({
+      kind,
+      'deliveries/s': Math.round(of(kind, 'deliveries')),
+      'µs of the servers’ CPU per delivery': Number(of(kind, 'cpu').toPrecision(3)),
+    })),
+  );
+
+  const hops = await withServers(2, withRedis, (servers) =>
+    runScript<{ p50: number; p99: number }[]>('hops.ts', {
+      ...pace,
+      urls: servers.map(({ ws }) => `${ws}/ws`),
+    }),
+  );
+  const [here, there] = hops as [{ p50: number; p99: number }, { p50: number; p99: number }];
+  return [
+    {
+      what: 'µs of CPU per delivery, 99 in a room on three servers',
+      value: of('three servers', 'cpu'),
+      peer: of('one server', 'cpu'),
+      peerName: 'one server',
+      aim: 'as low as can be',
+    },
+    {
+      what: 'ms to a member on another server, median, 100 messages/s',
+      value: there.p50,
+      peer: here.p50,
+      peerName: 'a member on the sender’s server',
+      aim: 'as low as can be',
+    },
+    {
+      what: 'the same, 99th percentile',
+      value: there.p99,
+      peer: here.p99,
+      peerName: 'a member on the sender’s server',
+      aim: 'as low as can be',
+    },
+  ];
+}
+
+function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
+}
