@@ -69,7 +69,7 @@ export async function rollingRestart(): Promise<Result[]> {
     const breaches = clients.flatMap((client) => client.breaches);
     const acked = clients.reduce((sum, client) => sum + client.acked.size, 0);
     const lost = Math.max(...clients.map(({ seen }) => acked - seen.size));
-    console.log(`${acked} messages acknowledged, ${lost} lost, ${breaches.length} breaches`);
+    console.log(`${acked} messages acknowledged, ${lost} lost`, ...breaches);
     for (const client of clients) client.stop();
     await proxy.stop();
     for (const { stop } of servers) await stop();

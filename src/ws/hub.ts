@@ -6,6 +6,7 @@ import type { RoomState, RoomStates } from '../services/room-states.ts';
 import type { Room } from '../types/room.ts';
 import { encode, fullMessage } from './frames.ts';
 import { LiveRoom } from './live-room.ts';
+import type { RoomEvent } from './stay.ts';
 import { type Publish, publishTo } from './topics.ts';
 
 interface HubParts {
@@ -76,7 +77,9 @@ export class Hub {
   /** Lets go of a room that {@link open} returned. */
   release(live: LiveRoom): void {
     live.holders -= 1;
-    if (live.holders === 0 && this.#rooms.get(live.name) === live) this.#rooms.delete(live.name);
+    if (live.holders > 0) return;
+    live.close();
+    if (this.#rooms.get(live.name) === live) this.#rooms.delete(live.name);
   }
 
   close(): void {
@@ -118,10 +121,18 @@ export class Hub {
       case 'place':
       case 'gone':
         this.changes += 1;
-        this.#rooms.get(event.room.name)?.hear(event);
-        // Another of this name is another room.
-        if (event.kind === 'gone') this.#rooms.delete(event.room.name);
+        this.#change(event);
     }
+  }
+
+  #change(event: RoomEvent): void {
+    const live = this.#rooms.get(event.room.name);
+    // Of the same name there may have been another room before.
+    if (live?.room.id !== event.room.id) return;
+    live.hear(event);
+    if (event.kind !== 'gone') return;
+    live.close();
+    this.#rooms.delete(live.name);
   }
 
   #readOn(rooms: string[]): void {

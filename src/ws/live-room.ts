@@ -62,6 +62,7 @@ export class LiveRoom {
   #extending: Promise<void> | undefined;
   #filling: Promise<void> | undefined;
   #missing: ReturnType<typeof setTimeout> | undefined;
+  #isClosed = false;
 
   constructor(
     room: Room,
@@ -71,6 +72,12 @@ export class LiveRoom {
     this.name = room.name;
     this.epoch = room.epoch;
     this.loaded = this.#load();
+  }
+
+  /** Nobody is here any more. What the database answers from now on is no longer for those who may come. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#missing);
   }
 
   /** The number of the last change that was published. */
@@ -225,6 +232,7 @@ export class LiveRoom {
 
   async #load(): Promise<void> {
     const latest = await this.parts.messages.changes(this.room, { limit: LOADED });
+    if (this.#isClosed) return;
     const isAll = latest.length < LOADED;
     const changes = latest.map(toChange);
     this.#ring = new Ring(changes, isAll ? 0 : (latest[0]?.rev ?? 1) - 1);
@@ -314,6 +322,7 @@ export class LiveRoom {
   async #catchUp(): Promise<number> {
     const next = { after: this.rev, limit: READ_AT_ONCE };
     const page = await this.parts.messages.changes(this.room, next);
+    if (this.#isClosed) return 0;
     // A number that is missing in between was a change that a later one has replaced.
     for (const message of page) if (message.rev > this.rev) this.#show(message);
     for (const rev of this.#waiting.keys()) if (rev <= this.rev) this.#waiting.delete(rev);
@@ -323,7 +332,7 @@ export class LiveRoom {
 
   async #read(): Promise<void> {
     this.#reading = true;
-    while (this.#readAgain && this.holders > 0) {
+    while (this.#readAgain && !this.#isClosed) {
       this.#readAgain = false;
       try {
         if ((await this.#catchUp()) === READ_AT_ONCE) this.#readAgain = true;
