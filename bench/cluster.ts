@@ -34,6 +34,18 @@ async function deliver(servers: Servers) {
   return { deliveries, cpu: ((cpu() - before) / total) * 1e6 };
 }
 
+/** Microseconds of processor time for each message of a room: of its server, and of one where nobody is in it. */
+async function standBy(servers: Servers) {
+  const [busy, bystander] = servers as [Servers[0], Servers[0]];
+  const before = [cpuOf(busy.pid), cpuOf(bystander.pid)] as const;
+  const { total } = await runScript<{ total: number }>('members.ts', {
+    ...load,
+    urls: [`${busy.ws}/ws`],
+  });
+  const each = (pid: number, from: number) => ((cpuOf(pid) - from) / (total / load.members)) * 1e6;
+  return { busy: each(busy.pid, before[0]), bystander: each(bystander.pid, before[1]) };
+}
+
 export async function cluster(): Promise<Result[]> {
   const withRedis = { REDIS_URL: redisUrl };
   const kinds = {
@@ -56,6 +68,7 @@ export async function cluster(): Promise<Result[]> {
     })),
   );
 
+  const { busy, bystander } = await withServers(2, withRedis, standBy);
   const hops = await withServers(2, withRedis, (servers) =>
     runScript<{ p50: number; p99: number }[]>('hops.ts', {
       ...pace,
@@ -70,6 +83,13 @@ export async function cluster(): Promise<Result[]> {
       peer: of('one server', 'cpu'),
       peerName: 'one server',
       aim: 'as low as can be',
+    },
+    {
+      what: 'µs of CPU per message, on a server where nobody is in the room',
+      value: bystander,
+      peer: busy,
+      peerName: 'the server of the room’s 99 members',
+      aim: '< 0.1',
     },
     {
       what: 'ms to a member on another server, median, 100 messages/s',
