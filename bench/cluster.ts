@@ -3,7 +3,15 @@
  * them, and how much later a message comes on another server than on the sender's. All run on this
  * machine, with Postgres, Redis and the load, so that time by the clock would say little.
  */
-import { cpuOf, type Result, redisUrl, runScript, startServer, withDatabase } from './support.ts';
+import {
+  cpuOf,
+  cpuOfAll,
+  type Result,
+  redisUrl,
+  runScript,
+  startServer,
+  withDatabase,
+} from './support.ts';
 
 const load = { members: 99, senders: 9, outstanding: 20, seconds: 4, dialect: 'json' };
 const pace = { messagesPerSecond: 100, seconds: 5 };
@@ -22,16 +30,24 @@ async function withServers<T>(count: number, env: object, use: (servers: Servers
   });
 }
 
-/** Deliveries a second, and microseconds of the servers' processor time for each. */
+/** Deliveries a second; microseconds of the servers' processor time for each, and of the others' for each message. */
 async function deliver(servers: Servers) {
-  const cpu = () => servers.reduce((sum, { pid }) => sum + cpuOf(pid), 0);
+  const cpu = () => [
+    servers.reduce((sum, { pid }) => sum + cpuOf(pid), 0),
+    cpuOfAll('redis-server'),
+    cpuOfAll('postgres'),
+  ];
   const before = cpu();
   const urls = servers.map(({ ws }) => `${ws}/ws`);
   const { deliveries, total } = await runScript<{ deliveries: number; total: number }>(
     'members.ts',
     { ...load, urls },
   );
-  return { deliveries, cpu: ((cpu() - before) / total) * 1e6 };
+  const [ours = 0, redis = 0, postgres = 0] = cpu().map(
+    (after, n) => ((after - (before[n] as number)) / total) * 1e6,
+  );
+  const { members } = load;
+  return { deliveries, cpu: ours, redis: redis * members, postgres: postgres * members };
 }
 
 /** Microseconds of processor time for each message of a room: of its server, and of one where nobody is in it. */
@@ -54,17 +70,19 @@ export async function cluster(): Promise<Result[]> {
     'two servers': () => withServers(2, withRedis, deliver),
     'three servers': () => withServers(3, withRedis, deliver),
   };
-  const measured: { kind: string; deliveries: number; cpu: number }[] = [];
+  const measured: ({ kind: string } & Awaited<ReturnType<typeof deliver>>)[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     for (const [kind, run] of Object.entries(kinds)) measured.push({ kind, ...(await run()) });
   }
-  const of = (kind: string, what: 'deliveries' | 'cpu') =>
+  const of = (kind: string, what: 'deliveries' | 'cpu' | 'redis' | 'postgres') =>
     median(measured.filter((each) => each.kind === kind).map((each) => each[what]));
   console.table(
     Object.keys(kinds).map((kind) => ({
       kind,
       'deliveries/s': Math.round(of(kind, 'deliveries')),
       'µs of the servers’ CPU per delivery': Number(of(kind, 'cpu').toPrecision(3)),
+      'of Redis’ per message': Number(of(kind, 'redis').toPrecision(3)),
+      'of Postgres’ per message': Number(of(kind, 'postgres').toPrecision(3)),
     })),
   );
 

@@ -1,5 +1,6 @@
 /** `bun run bench [name]`: runs the benchmarks, all or one, and prints a table. */
 import { cluster } from './cluster.ts';
+import { connections } from './connections.ts';
 import { durableMessages } from './durable-messages.ts';
 import { fanOut } from './fan-out.ts';
 import { flood } from './flood.ts';
@@ -13,6 +14,7 @@ import type { Result } from './support.ts';
 
 const benchmarks: Record<string, () => Promise<Result[]>> = {
   cluster,
+  connections,
   'durable-messages': durableMessages,
   'fan-out': fanOut,
   flood,

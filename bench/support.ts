@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SQL } from 'bun';
@@ -87,6 +87,18 @@ export function cpuOf(pid: number): number {
   } catch {
     return Number.NaN;
   }
+}
+
+/** The same of all processes of a name, such as those of Postgres. */
+export function cpuOfAll(name: string): number {
+  const pids = readdirSync('/proc').filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/comm`, 'utf8').trim() === name;
+    } catch {
+      return false;
+    }
+  });
+  return pids.reduce((sum, pid) => sum + cpuOf(Number(pid)), 0);
 }
 
 /** Runs a script of this folder in a process of its own and reads the JSON that it prints. */

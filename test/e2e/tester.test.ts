@@ -141,7 +141,7 @@ describe('Swagger UI', () => {
     const { page, complaints } = await visitor('/swagger', server.url);
     await page.getByText('The most recent messages of a room').waitFor();
     const routes = await page.locator('.opblock-summary-path').allTextContents();
-    expect(routes).toHaveLength(36);
+    expect(routes).toHaveLength(37);
 
     const room = fresh('room');
     await server.join('ana', room);

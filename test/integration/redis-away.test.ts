@@ -84,6 +84,7 @@ test('who comes and goes meanwhile is known when Redis is back', async () => {
   const [stays, goes, comes] = ['stays', 'goes', 'comes'].map(fresh) as [string, string, string];
   const watcher = await one.enter(stays, room);
   const gone = await two.enter(goes, room);
+  await watcher.untilType('presence');
   await withoutRedis(async () => {
     gone.send({ type: 'leave', room });
     await gone.untilType('left');

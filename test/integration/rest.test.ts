@@ -211,6 +211,7 @@ describe('the server over REST (contract 5)', () => {
       'get /me/rooms',
       'get /messages',
       'get /messages/search',
+      'get /metrics',
       'get /notifications',
       'get /ready',
       'get /rooms',
@@ -244,8 +245,8 @@ describe('the server over REST (contract 5)', () => {
           isEmpty: status === '204',
         });
         if (!content) continue;
-        const success = path === '/events' ? 'text/event-stream' : 'application/json';
-        const type = status < '400' ? success : 'application/problem+json';
+        const success = { '/events': 'text/event-stream', '/metrics': 'text/plain' }[path];
+        const type = status < '400' ? (success ?? 'application/json') : 'application/problem+json';
         const schema = content[type]?.schema;
         const example = schema?.examples?.[0] ?? schema?.items?.examples?.[0];
         expect({ path, status, hasExample: example !== undefined }).toEqual({

@@ -208,6 +208,7 @@ const routes: RouteRow[] = [
   ['GET /ws-info', 'the frames', everyone],
   ['GET /health', 'alive', everyone],
   ['GET /ready', 'ready', everyone],
+  ['GET /metrics', 'how it does', cells(no, no, never, never, never, ok, no)],
   ['GET /ws', 'the handshake', cells(ok, ok, ok, ok, ok, ok, no)],
   [
     'POST /messages',

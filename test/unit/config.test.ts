@@ -137,6 +137,7 @@ describe('settings (contract 2)', () => {
     const unset = [...example.matchAll(/^# ([A-Z_]+)=/gm)].map(([, name]) => name);
     expect(unset).toEqual([
       'DATABASE_URL',
+      'REDIS_URL',
       'AUTH_SECRET',
       'AUTH_JWKS_URL',
       'AUTH_ISSUER',
