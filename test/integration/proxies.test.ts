@@ -26,6 +26,14 @@ test('behind a trusted proxy with TLS the WebSocket is wss, and nobody else can 
   expect(await schemeSaid(plain, 'https')).toBe('ws');
 });
 
+test('metrics are for the same machine, and not for whoever comes through a proxy on it', async () => {
+  expect((await plain.fetch('/metrics')).status).toBe(200);
+  for (const server of [trusting, wary, plain]) {
+    const headers = { 'x-forwarded-for': '203.0.113.7' };
+    expect((await server.fetch('/metrics', { headers })).status).toBe(401);
+  }
+});
+
 test('a client’s address is the last one that no trusted proxy has', async () => {
   const addressSeen = async (server: typeof plain, forwardedFor: string) => {
     lines.length = 0;

@@ -100,6 +100,8 @@ describe('settings (contract 2)', () => {
     ['MAX_CONNECTIONS_PER_IP', '1.5'],
     ['DATABASE_URL', 'localhost'],
     ['DATABASE_URL', 'postgres://ana:secret@localhost:port/chat'],
+    ['REDIS_URL', 'localhost:6379'],
+    ['REDIS_URL', 'http://:secret@localhost:6379'],
   ] as const) {
     test(`refuse ${name}=${value} by name`, () => {
       expect(() => readSettings({ [name]: value })).toThrow(SettingsError);
