@@ -94,6 +94,7 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
 
   let server: Server<SocketData> | undefined;
   let stopping = false;
+  let isGone = false;
   const publish: Publish = (topic, render) => {
     if (!server?.subscriberCount(topic)) return;
     const text = render();
@@ -108,7 +109,7 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
   const attendance = new Attendance(settings.presenceGrace, {
     onEnter: (room, person) => bus.publish({ kind: 'entered', server: self, room, person }),
     onLeave: (room, person, lastSeen) => {
-      bus.publish({ kind: 'left', server: self, room, person });
+      if (!isGone) bus.publish({ kind: 'left', server: self, room, person });
       users.seen(person.id, lastSeen);
     },
   });
@@ -246,6 +247,9 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
       await gateway.close();
       await server?.stop(true);
       await stopped;
+      // On the other servers its people have been dropped, not left: they are on their way there.
+      isGone = true;
+      if (streams) bus.publish({ kind: 'lost', server: self, at: Date.now() });
       attendance.close();
       presence.close();
       hub.close();

@@ -38,7 +38,10 @@ export type BusEvent =
   | { kind: 'entered' | 'left'; server: string; room: string; person: Person }
   /** All who are on a server, which may ask the others for the same. */
   | { kind: 'here'; server: string; people: [room: string, person: Person][]; isAsking: boolean }
-  /** A server has given no sign of life since `at` (milliseconds since 1970); it may not have published all that it committed. */
+  /**
+   * A server has stopped, or has given no sign of life since `at` (milliseconds since 1970) and may not have
+   * published all that it committed.
+   */
   | { kind: 'lost'; server: string; at: number };
 
 /** Carries what was committed to whoever shows it or acts on it. */

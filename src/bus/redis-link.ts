@@ -9,6 +9,7 @@ const WATCH_EVERY_MS = 500;
 export class RedisLink {
   #client: RedisClient | undefined;
   #closed = false;
+  #reason = '';
   #unanswered = 0;
   /** When something was asked or answered last, while something is unanswered. */
   #progressAt = 0;
@@ -35,6 +36,11 @@ export class RedisLink {
   /** Resolves when it is up, or when the first try has failed. */
   get tried(): Promise<void> {
     return this.#tried.promise;
+  }
+
+  /** Why it could not be connected, when it last could not. */
+  get reason(): string {
+    return this.#reason;
   }
 
   get isUp(): boolean {
@@ -86,7 +92,10 @@ export class RedisLink {
       });
       const isUp = await client.connect().then(
         () => true,
-        () => false,
+        (error: Error) => {
+          this.#reason = error.message;
+          return false;
+        },
       );
       if (isUp && !this.#closed) {
         this.#unanswered = 0;

@@ -90,7 +90,8 @@ export class RedisStreams implements Bus {
     this.#timer = setInterval(() => void this.#beat(), RENEW_MS);
     await Promise.all([reader.tried, writer.tried]);
     if (!reader.isUp || !writer.isUp) {
-      this.log.warn('Redis cannot be reached; this server begins by itself');
+      const { reason } = reader.isUp ? writer : reader;
+      this.log.warn({ reason }, 'Redis cannot be reached; this server begins by itself');
       return [];
     }
     // Whoever answers what is asked from now on is heard.

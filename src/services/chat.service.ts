@@ -60,7 +60,13 @@ export class ChatService {
       return said;
     }
     const posted = await this.#writer.write(post);
-    if (posted.repeated) this.limits.giveBackMessage(visitor);
+    if (!posted.repeated) return posted;
+    this.limits.giveBackMessage(visitor);
+    // The server that stored it may have died before it told anyone. Who has shown it takes no notice; in
+    // direct rooms that nobody has open, nobody could tell.
+    if (this.bus.isShared && !post.room.direct) {
+      this.bus.publish({ kind: 'messages', room: post.room, messages: [posted.message] });
+    }
     return posted;
   }
 

@@ -28,6 +28,9 @@ const TAKE = `
   end
   return waits`;
 
+/** How long a message waits for Redis, in milliseconds, before its server counts it alone. */
+const PATIENCE_MS = 300;
+
 /** A {@link RateLimit} over all servers; while Redis is away each server has its own. */
 export class SharedRateLimit implements Permits {
   readonly #own: RateLimit;
@@ -60,7 +63,10 @@ export class SharedRateLimit implements Permits {
     const interval = 1000 / this.rate;
     const args = [interval, this.burst * interval, ...asked.map((each) => +each.isTaken)];
     try {
-      const waits = await this.redis.send('EVAL', TAKE, keys.length, ...keys, ...args);
+      const waits = await Promise.race([
+        this.redis.send('EVAL', TAKE, keys.length, ...keys, ...args),
+        Bun.sleep(PATIENCE_MS).then(() => Promise.reject(new Error('Redis hangs'))),
+      ]);
       return (waits as string[]).map(Number);
     } catch {
       return asked.map(({ key, isTaken }) => {

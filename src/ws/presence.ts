@@ -19,8 +19,8 @@ export interface PresenceEvents {
 
 type People = Extract<BusEvent, { kind: 'here' }>['people'];
 
-/** Within this time all who ask who is here get one answer, in milliseconds. */
-const ANSWER_MS = 100;
+/** Who is here is told no more often, in milliseconds, however many ask. */
+const TELL_EVERY_MS = 100;
 
 /**
  * Who is in which room, on whichever server: once per user. Every server says who comes and goes
@@ -31,7 +31,9 @@ export class Presence {
   /** The other servers that have said who is there. */
   readonly #servers = new Set<string>();
   readonly #unsubscribe: () => void;
-  #answering: ReturnType<typeof setTimeout> | undefined;
+  #telling: ReturnType<typeof setTimeout> | undefined;
+  #toldAt = Number.NEGATIVE_INFINITY;
+  #isAsking = false;
   #onServer: (() => void) | undefined;
 
   /** @param grace seconds that those of a lost server stay present, its lease included */
@@ -78,7 +80,7 @@ export class Presence {
   }
 
   close(): void {
-    clearTimeout(this.#answering);
+    clearTimeout(this.#telling);
     this.#unsubscribe();
   }
 
@@ -94,14 +96,14 @@ export class Presence {
         // What this server says of itself it has heard bit by bit.
         if (event.server === this.bus.server) return;
         this.#replace(event.server, event.people);
-        if (event.isAsking) this.#answerSoon();
+        if (event.isAsking) this.#tellSoon(false);
         return;
       case 'lost':
         this.#lose(event.server, event.at);
         return;
       case 'doubt':
         // Others may have missed who is here, and we who is there.
-        if (!event.rooms && this.bus.isShared) this.#tell(true);
+        if (!event.rooms && this.bus.isShared) this.#tellSoon(true);
     }
   }
 
@@ -161,13 +163,17 @@ export class Presence {
     );
   }
 
-  #answerSoon(): void {
-    this.#answering ??= setTimeout(() => this.#tell(false), ANSWER_MS);
+  #tellSoon(isAsking: boolean): void {
+    this.#isAsking ||= isAsking;
+    const wait = this.#toldAt + TELL_EVERY_MS - performance.now();
+    this.#telling ??= setTimeout(() => this.#tell(), Math.max(0, wait));
   }
 
-  #tell(isAsking: boolean): void {
-    clearTimeout(this.#answering);
-    this.#answering = undefined;
+  #tell(): void {
+    const isAsking = this.#isAsking;
+    this.#telling = undefined;
+    this.#toldAt = performance.now();
+    this.#isAsking = false;
     const people = this.attendance.all();
     this.bus.publish({ kind: 'here', server: this.bus.server, people, isAsking });
   }

@@ -135,6 +135,27 @@ test('a user is present once, on however many servers', async () => {
   expect(await watcher.untilType('presence')).toMatchObject({ username: name, status: 'offline' });
 });
 
+test('who moves to another server as its own stops has not left, who does not come back has', async () => {
+  const grace = { presenceGrace: 2 };
+  const servers = await startCluster(await freshPostgres(), [redisUrl, redisUrl], grace);
+  const [first, second] = servers as [TestServer, TestServer];
+  const watcher = await second.enter('watcher', 'general');
+  await first.enter('moves', 'general');
+  await watcher.untilType('presence');
+  await first.enter('goes', 'general');
+  await watcher.untilType('presence');
+  await first.stop();
+  await second.enter('moves', 'general');
+  expect(await watcher.untilType('presence')).toMatchObject({
+    username: 'goes',
+    status: 'offline',
+  });
+  await second.enter('comes', 'general');
+  expect(await watcher.untilType('presence')).toMatchObject({ username: 'comes' });
+  expect(await (await second.fetch('/users/active')).json()).toEqual(['comes', 'moves', 'watcher']);
+  await second.stop();
+});
+
 test('a server that comes later knows at once who is there', async () => {
   const databaseUrl = await freshPostgres();
   const [first] = (await startCluster(databaseUrl, [redisUrl])) as [TestServer];

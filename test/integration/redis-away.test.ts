@@ -174,6 +174,7 @@ test('what a server committed and could not publish before it died is shown when
   const dying = await startReady({ ...shared, REDIS_URL: line.url });
   const [living] = (await startCluster(databaseUrl, [redis.url])) as [TestServer];
   const ana = await living.enter('ana', 'general');
+  const cleo = await living.enter('cleo', 'other');
   await fetch(`${dying.url}/users`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -186,7 +187,17 @@ test('what a server committed and could not publish before it died is shown when
     body: JSON.stringify({ username: 'ben', content: 'my last words' }),
   });
   expect(posted.status).toBe(201);
+  const resent = { username: 'ben', content: 'sent again', id: 'b' };
+  const first = await fetch(`${dying.url}/messages`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ ...resent, room: 'other' }),
+  });
+  expect(first.status).toBe(201);
   dying.kill('SIGKILL');
+  // Whoever sends it again to another server has it shown at once.
+  expect((await living.post('/messages', { ...resent, room: 'other' })).status).toBe(200);
+  expect(await cleo.untilType('message')).toMatchObject({ content: 'sent again', seq: 1 });
   // After its lease: longer than a client of a test waits for anything.
   while (!ana.received.some(({ type }) => type === 'message')) await Bun.sleep(50);
   expect(await ana.untilType('message')).toMatchObject({ content: 'my last words' });
