@@ -122,8 +122,12 @@ testWithOwnServices(
     await Promise.all(healing);
     console.log(`cluster: ${told.join(', ')}`);
 
-    for (const device of crowd.devices) on.set(device, random.pick(servers));
     const [first] = servers as [(typeof servers)[0]];
+    // Whoever is still there sees everything live: what no later change shows, too.
+    for (const device of crowd.devices) if (device.isConnected) await device.settle();
+    await crowd.catchUp(first.url, LEASE_MS);
+
+    for (const device of crowd.devices) on.set(device, random.pick(servers));
     await crowd.finish((device) => on.get(device)?.ws ?? first.ws, first.url);
 
     // All are where they are, on whichever server one asks.

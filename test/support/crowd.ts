@@ -71,6 +71,30 @@ export class Crowd {
   }
 
   /**
+   * Returns once everyone who is in a room has seen all of it, without coming back.
+   *
+   * @param url of a server, to ask what is stored
+   * @param within milliseconds
+   */
+  async catchUp(url: string, within: number): Promise<void> {
+    const deadline = performance.now() + within;
+    for (;;) {
+      const behind: string[] = [];
+      for (const room of rooms) {
+        const newest = newestRev(await history(url, room));
+        for (const { author, views, isConnected } of this.devices) {
+          const view = views.get(room);
+          if (!isConnected || view?.state === 'out' || view?.rev === newest) continue;
+          behind.push(`${author.username} is at ${view?.rev} of ${newest} in ${room}`);
+        }
+      }
+      if (behind.length === 0) return;
+      if (performance.now() > deadline) expect(behind).toEqual([]);
+      await Bun.sleep(50);
+    }
+  }
+
+  /**
    * All come back, say what is still unsaid, and read to the end.
    *
    * @param urlOf where each device connects
