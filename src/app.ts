@@ -249,7 +249,7 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
       await stopped;
       // On the other servers its people have been dropped, not left: they are on their way there.
       isGone = true;
-      if (streams) bus.publish({ kind: 'lost', server: self, at: Date.now() });
+      if (streams) bus.publish({ kind: 'lost', server: self, silent: 0 });
       attendance.close();
       presence.close();
       hub.close();

@@ -39,10 +39,10 @@ export type BusEvent =
   /** All who are on a server, which may ask the others for the same. */
   | { kind: 'here'; server: string; people: [room: string, person: Person][]; isAsking: boolean }
   /**
-   * A server has stopped, or has given no sign of life since `at` (milliseconds since 1970) and may not have
-   * published all that it committed.
+   * A server has stopped, or has given no sign of life for `silent` milliseconds and may not have published
+   * all that it committed.
    */
-  | { kind: 'lost'; server: string; at: number };
+  | { kind: 'lost'; server: string; silent: number };
 
 /** Carries what was committed to whoever shows it or acts on it. */
 export interface Bus {

@@ -3,8 +3,8 @@ import type { RedisLink } from './redis-link.ts';
 export interface LeaseEvents {
   /** This server had no lease: it has just begun, or others have taken it for dead. */
   onNone(): void;
-  /** Another server's lease has lapsed. @param at its last sign of life at the latest, in milliseconds since 1970 */
-  onLapse(server: string, at: number): void;
+  /** Another server's lease has lapsed. @param silent for how long at least it gave no sign of life, in milliseconds */
+  onLapse(server: string, silent: number): void;
 }
 
 /** For so long a server counts as alive after a sign of life. */
@@ -64,7 +64,7 @@ export class Leases {
       this.#others.set(server, missed + 1);
       if (missed + 1 < MISSES) continue;
       this.#others.delete(server);
-      this.events.onLapse(server, Date.now() - LEASE_MS);
+      this.events.onLapse(server, LEASE_MS);
     }
   }
 

@@ -1,7 +1,8 @@
 import { RedisClient } from 'bun';
 
+/** How long Redis may leave everything unanswered, in milliseconds. */
 export const PATIENCE_MS = 3000;
-const CONNECT_MS = 1000;
+const CONNECT_MS = 2000;
 const RETRY_MS = 250;
 const WATCH_EVERY_MS = 500;
 

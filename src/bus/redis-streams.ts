@@ -77,9 +77,9 @@ export class RedisStreams implements Bus {
     };
     const leases = new Leases(writer, `ws-chat:${cluster}:servers`, this.server, {
       onNone: () => this.#local.publish({ kind: 'doubt' }),
-      onLapse: (server, at) => {
+      onLapse: (server, silent) => {
         this.log.warn({ server }, 'a server is gone');
-        this.#local.publish({ kind: 'lost', server, at });
+        this.#local.publish({ kind: 'lost', server, silent });
       },
     });
     writer.onUp = () => {

@@ -3,7 +3,7 @@ import type { Logger } from '../log.ts';
 import type { MessageReader } from '../services/message-reader.ts';
 import { Persistent } from '../services/persistent.ts';
 import type { RoomState, RoomStates } from '../services/room-states.ts';
-import type { Room } from '../types/room.ts';
+import { isForAll, type Room } from '../types/room.ts';
 import { encode, fullMessage } from './frames.ts';
 import { LiveRoom } from './live-room.ts';
 import type { RoomEvent } from './stay.ts';
@@ -30,6 +30,8 @@ export class Hub {
    * when acting on it, looks again.
    */
   changes = 0;
+  /** Those of which something may have been missed. */
+  readonly #doubted = new Set<LiveRoom>();
   readonly #comparison: Persistent;
   readonly #unsubscribe: () => void;
 
@@ -105,10 +107,10 @@ export class Hub {
       }
       case 'doubt':
         if (event.rooms) this.#readOn(event.rooms);
-        else this.#comparison.ask();
+        else this.#doubtAll();
         return;
       case 'lost':
-        this.#comparison.ask();
+        this.#doubtAll();
         return;
       case 'ephemeral': {
         const { room, frame, except } = event;
@@ -143,30 +145,43 @@ export class Hub {
     setTimeout(look, LOOK_AGAIN_MS).unref();
   }
 
+  #doubtAll(): void {
+    for (const live of this.#rooms.values()) this.#doubted.add(live);
+    this.#comparison.ask();
+  }
+
   /** Makes up for whatever the bus did not bring about the rooms that are open. */
   async #compare(): Promise<void> {
-    const { changes } = this;
-    const lives = [...this.#rooms.values()];
-    const asked = new Map(lives.map((live) => [live.room.id, live.userIds()]));
-    const found = await this.parts.states.of(asked);
-    if (changes !== this.changes) {
+    const lives = [...this.#doubted].map((live) => ({ live, heard: live.heard }));
+    this.#doubted.clear();
+    const asked = new Map(lives.map(({ live }) => [live.room.id, live.userIds()]));
+    try {
+      const found = await this.parts.states.of(asked);
+      for (const { live, heard } of lives) this.#correct(live, heard, found.get(live.room.id));
+    } catch (error) {
+      for (const { live } of lives) this.#doubted.add(live);
+      throw error;
+    }
+  }
+
+  /** @param heard how much the room had heard when it was looked at */
+  #correct(live: LiveRoom, heard: number, state: RoomState | undefined): void {
+    if (this.#rooms.get(live.name) !== live) return;
+    if (live.heard !== heard) {
       // What was found may be older than what was heard meanwhile.
+      this.#doubted.add(live);
       this.#comparison.ask();
       return;
     }
-    for (const live of lives) this.#correct(live, found.get(live.room.id));
-  }
-
-  #correct(live: LiveRoom, state: RoomState | undefined): void {
-    if (this.#rooms.get(live.name) !== live) return;
     if (!state) {
       this.#hear({ kind: 'gone', room: live.room });
       return;
     }
     const { room, rev, places } = state;
+    if (rev > live.rev) live.readOn();
+    if (isForAll(room) && Bun.deepEquals(room, live.room)) return;
     const members = [...places].flatMap(([id, { isMember }]) => (isMember ? [id] : []));
     this.#hear({ kind: 'room', room, members });
     for (const [userId, place] of places) this.#hear({ kind: 'place', room, userId, place });
-    if (rev > live.rev) live.readOn();
   }
 }

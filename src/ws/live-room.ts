@@ -1,5 +1,6 @@
 import { rootMessage } from '../db/failures.ts';
 import type { Logger } from '../log.ts';
+import { Grouped } from '../services/grouped.ts';
 import type { MessageReader } from '../services/message-reader.ts';
 import type { StoredMessage } from '../types/rest.ts';
 import type { Room } from '../types/room.ts';
@@ -48,6 +49,8 @@ export class LiveRoom {
   readonly loaded: Promise<void>;
   /** The connections that hold the room open. */
   holders = 0;
+  /** How often something has changed about the room, or who may be in it. */
+  heard = 0;
 
   #ring = new Ring([], 0);
   readonly #recent = new Recent();
@@ -57,6 +60,11 @@ export class LiveRoom {
   readonly #listeners = new Set<() => void>();
   readonly #eventListeners = new Set<(text: string) => void>();
   readonly #company = new Company();
+  /** For those who ask at once, one reading that begins after they have asked. */
+  readonly #catchingUp = new Grouped(async (asked: undefined[]) => {
+    const read = await this.#catchUp();
+    return asked.map(() => read);
+  });
   #reading = false;
   #readAgain = false;
   #extending: Promise<void> | undefined;
@@ -201,6 +209,7 @@ export class LiveRoom {
 
   /** Takes what has changed about the room, and tells those whom it may concern. */
   hear(event: RoomEvent): void {
+    this.heard += 1;
     // Of two changes made at once either may be heard first; a room that was moderated stays so.
     const isModerated = this.room.isModerated || event.room.isModerated;
     this.room = { ...(event.kind === 'room' ? event.room : this.room), isModerated };
@@ -315,7 +324,7 @@ export class LiveRoom {
 
   /** Returns when what is stored up to a `rev` is published too, or is gone. */
   async #reach(rev: number): Promise<void> {
-    while (this.rev < rev && (await this.#catchUp()) > 0);
+    while (this.rev < rev && (await this.#catchingUp.do(undefined)) > 0);
   }
 
   /** Publishes the next changes that are stored. @returns how many were read */

@@ -99,7 +99,7 @@ export class Presence {
         if (event.isAsking) this.#tellSoon(false);
         return;
       case 'lost':
-        this.#lose(event.server, event.at);
+        this.#lose(event.server, event.silent);
         return;
       case 'doubt':
         // Others may have missed who is here, and we who is there.
@@ -140,18 +140,19 @@ export class Presence {
   }
 
   /** Its people were cut off; they may come back elsewhere while their grace lasts. */
-  #lose(server: string, at: number): void {
+  #lose(server: string, silent: number): void {
     this.#servers.delete(server);
-    const remaining = at + this.grace * 1000 - Date.now();
-    if (remaining > 0) setTimeout(() => this.#forget(server, at), remaining).unref();
-    else this.#forget(server, at);
+    const lastSeen = new Date(Date.now() - silent);
+    const remaining = this.grace * 1000 - silent;
+    if (remaining > 0) setTimeout(() => this.#forget(server, lastSeen), remaining).unref();
+    else this.#forget(server, lastSeen);
   }
 
-  #forget(server: string, at: number): void {
+  #forget(server: string, lastSeen: Date): void {
     // It was only cut off, and is back.
     if (this.#servers.has(server)) return;
     for (const [room, person] of this.#of(server)) {
-      if (this.#remove(server, room, person)) this.events.onLost(person, new Date(at));
+      if (this.#remove(server, room, person)) this.events.onLost(person, lastSeen);
     }
   }
 
