@@ -11,7 +11,8 @@ import { problemReplies, usual } from '../types/rest.ts';
 import { visitorOf } from '../types/room.ts';
 import type { Caller } from '../ws/admission.ts';
 import type { Hub } from '../ws/hub.ts';
-import type { LiveRoom, Position } from '../ws/live-room.ts';
+import type { LiveRoom } from '../ws/live-room.ts';
+import type { Position, RoomLog } from '../ws/room-log.ts';
 import { Stay } from '../ws/stay.ts';
 
 /** Events that may wait for a reader who is slow; what comes then is not seen. */
@@ -44,7 +45,7 @@ export function eventRoutes(parts: EventParts) {
         const signal = AbortSignal.any([request.signal, over.signal]);
         const caller = { identity, address: origin.address };
         const { live, leave } = await enter(parts, caller, name, () => over.abort());
-        const start = await startOf(live, asked).catch((error) => {
+        const start = await startOf(live.log, asked).catch((error) => {
           leave();
           throw error;
         });
@@ -118,12 +119,12 @@ async function enter(
 }
 
 /** The `rev` behind which a stream begins; where another history is asked for, before its newest messages. */
-async function startOf(live: LiveRoom, asked: Position = { since: '$' }): Promise<number> {
-  await live.fetch(asked);
-  if (live.page(asked).reset) {
-    return Math.min(live.rev, ...live.page(asked).changes.map(({ rev }) => rev - 1));
+async function startOf(log: RoomLog, asked: Position = { since: '$' }): Promise<number> {
+  await log.fetch(asked);
+  if (log.page(asked).reset) {
+    return Math.min(log.rev, ...log.page(asked).changes.map(({ rev }) => rev - 1));
   }
-  return typeof asked.since === 'number' ? asked.since : live.rev;
+  return typeof asked.since === 'number' ? asked.since : log.rev;
 }
 
 /**
@@ -144,7 +145,7 @@ function stream(
   let wake = () => {};
   const shown: string[] = [];
   const stopListening = [
-    live.onChange(() => wake()),
+    live.log.onChange(() => wake()),
     live.onEvent((text) => {
       // What is not stored is the first to go.
       if (shown.length < MAX_WAITING_EVENTS) shown.push(text);
@@ -167,7 +168,7 @@ function stream(
       controller.enqueue(encoder.encode(`id: ${cursor}@${live.epoch}\n\n`));
     },
     async pull(controller) {
-      while (!ended && cursor === live.rev && shown.length === 0) {
+      while (!ended && cursor === live.log.rev && shown.length === 0) {
         const isChanged = await new Promise<boolean>((done) => {
           const timer = setTimeout(() => done(false), quiet);
           wake = () => {
@@ -190,11 +191,11 @@ function stream(
         return;
       }
       // When the database does not answer, the stream ends and the client resumes.
-      const fetched = await live.fetch({ since: cursor }).catch((error) => {
+      const fetched = await live.log.fetch({ since: cursor }).catch((error) => {
         end();
         throw error;
       });
-      const { changes, rev } = live.page({ since: cursor }, fetched);
+      const { changes, rev } = live.log.page({ since: cursor }, fetched);
       cursor = rev;
       const events = changes.map(({ rev, text }) => `id: ${rev}@${live.epoch}\ndata: ${text}\n\n`);
       controller.enqueue(encoder.encode(events.join('')));

@@ -81,7 +81,7 @@ export class Conversation {
 
   async history(frame: FrameOf<'history'>): Promise<void> {
     const { live } = this.#stay(frame);
-    const { texts, more } = await live.history(frame);
+    const { texts, more } = await live.log.history(frame);
     const reply = { type: 'history', ...withId(frame), room: live.name, more } as const;
     this.send(withMessages(reply, texts));
   }

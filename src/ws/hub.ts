@@ -68,7 +68,7 @@ export class Hub {
     }
     live.holders += 1;
     try {
-      await live.loaded;
+      await live.log.loaded;
       return live;
     } catch (error) {
       this.release(live);
@@ -80,7 +80,7 @@ export class Hub {
   release(live: LiveRoom): void {
     live.holders -= 1;
     if (live.holders > 0) return;
-    live.close();
+    live.log.close();
     if (this.#rooms.get(live.name) === live) this.#rooms.delete(live.name);
   }
 
@@ -96,7 +96,7 @@ export class Hub {
         const live = this.#rooms.get(event.room.name);
         // Of the same name there may have been another room before.
         if (live?.room.id === event.room.id) {
-          for (const message of event.messages) live.take(message);
+          for (const message of event.messages) live.log.take(message);
         } else if (event.room.direct) {
           // It comes to its people whether or not one of them has joined it.
           for (const message of event.messages) {
@@ -133,13 +133,13 @@ export class Hub {
     if (live?.room.id !== event.room.id) return;
     live.hear(event);
     if (event.kind !== 'gone') return;
-    live.close();
+    live.log.close();
     this.#rooms.delete(live.name);
   }
 
   #readOn(rooms: string[]): void {
     const look = () => {
-      for (const room of rooms) this.#rooms.get(room)?.readOn();
+      for (const room of rooms) this.#rooms.get(room)?.log.readOn();
     };
     look();
     setTimeout(look, LOOK_AGAIN_MS).unref();
@@ -178,7 +178,7 @@ export class Hub {
       return;
     }
     const { room, rev, places } = state;
-    if (rev > live.rev) live.readOn();
+    if (rev > live.log.rev) live.log.readOn();
     if (isForAll(room) && Bun.deepEquals(room, live.room)) return;
     const members = [...places].flatMap(([id, { isMember }]) => (isMember ? [id] : []));
     this.#hear({ kind: 'room', room, members });

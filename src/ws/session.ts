@@ -20,9 +20,10 @@ import {
   stayIn,
   topicOf,
 } from './joined.ts';
-import type { LiveRoom, Page } from './live-room.ts';
+import type { LiveRoom } from './live-room.ts';
 import type { Notifier } from './notifier.ts';
 import type { Presence } from './presence.ts';
+import type { Page } from './room-log.ts';
 import { Stay } from './stay.ts';
 import { topics } from './topics.ts';
 
@@ -161,7 +162,7 @@ export class Session {
         throw error;
       });
       if (changes === hub.changes) {
-        const page = live.page(frame, arrival.fetched);
+        const page = live.log.page(frame, arrival.fetched);
         this.#state = this.#state.joined ? this.#state : this.#begin(user, protocol);
         this.#arrive(this.#state, frame, { ...arrival, live, place, page });
         return;
@@ -173,7 +174,7 @@ export class Session {
   /** What a join needs of the database; the messages last, since a busy room soon moves on from them. */
   async #look(frame: FrameOf<'join'>, user: Person, live: LiveRoom) {
     const position = await this.parts.positions.enter(user, live.room);
-    return { position, fetched: await live.fetch(frame) };
+    return { position, fetched: await live.log.fetch(frame) };
   }
 
   /**
