@@ -16,6 +16,13 @@ import {
 const load = { members: 99, senders: 9, outstanding: 20, seconds: 4, dialect: 'json' };
 const pace = { messagesPerSecond: 100, seconds: 5 };
 const ROUNDS = 3;
+/** Limits that nobody reaches, so that each message is counted, in Redis where there is one. */
+const counted = { MESSAGE_RATE: '100000', MESSAGE_BURST: '1000000' };
+
+interface Hop {
+  p50: number;
+  p99: number;
+}
 
 type Servers = Awaited<ReturnType<typeof startServer>>[];
 
@@ -87,13 +94,10 @@ export async function cluster(): Promise<Result[]> {
   );
 
   const { busy, bystander } = await withServers(2, withRedis, standBy);
-  const hops = await withServers(2, withRedis, (servers) =>
-    runScript<{ p50: number; p99: number }[]>('hops.ts', {
-      ...pace,
-      urls: servers.map(({ ws }) => `${ws}/ws`),
-    }),
-  );
-  const [here, there] = hops as [{ p50: number; p99: number }, { p50: number; p99: number }];
+  const hop = (servers: Servers) =>
+    runScript<Hop[]>('hops.ts', { ...pace, urls: servers.map(({ ws }) => `${ws}/ws`) });
+  const [alone] = (await withServers(1, counted, hop)) as [Hop];
+  const [here, there] = (await withServers(2, { ...withRedis, ...counted }, hop)) as [Hop, Hop];
   return [
     {
       what: 'µs of CPU per delivery, 99 in a room on three servers',
@@ -110,19 +114,21 @@ export async function cluster(): Promise<Result[]> {
       aim: '< 0.1',
     },
     {
-      what: 'ms to a member on another server, median, 100 messages/s',
+      what: 'ms to a member on another server, median (99 %: below), 100 messages/s',
       value: there.p50,
-      peer: here.p50,
-      peerName: 'a member on the sender’s server',
+      peer: alone.p50,
+      peerName: 'one server without Redis',
       aim: 'as low as can be',
     },
+    { what: '… 99 %', value: there.p99, peer: alone.p99, peerName: 'the same', aim: '' },
     {
-      what: 'the same, 99th percentile',
-      value: there.p99,
-      peer: here.p99,
-      peerName: 'a member on the sender’s server',
+      what: 'ms to a member on the sender’s server',
+      value: here.p50,
+      peer: alone.p50,
+      peerName: 'one server without Redis',
       aim: 'as low as can be',
     },
+    { what: '… 99 %', value: here.p99, peer: alone.p99, peerName: 'the same', aim: '' },
   ];
 }
 

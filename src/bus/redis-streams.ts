@@ -156,7 +156,10 @@ export class RedisStreams implements Bus {
       await this.#findPositions();
       this.#isReading = true;
       onPositioned();
-      if (isBack) this.#local.publish({ kind: 'doubt' });
+      if (isBack) {
+        this.log.info('Redis is back; looking for what was missed');
+        this.#local.publish({ kind: 'doubt' });
+      }
       for (;;) await this.#readNext();
     } catch (error) {
       onPositioned();

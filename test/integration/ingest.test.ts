@@ -2,7 +2,7 @@ import { describe, expect } from 'bun:test';
 import { RedisClient } from 'bun';
 import { startCluster } from '../support/cluster.ts';
 import { hasOwnRedis, ownRedis, testWithOwnRedis } from '../support/own-services.ts';
-import { fresh, type TestServer } from '../support/server.ts';
+import { fresh, startServer, type TestServer } from '../support/server.ts';
 import { freshPostgres, hasPostgres, testWith, testWithPostgres } from '../support/services.ts';
 
 const isThere = hasOwnRedis && hasPostgres;
@@ -159,6 +159,19 @@ describe('ws-chat:ingest (contract 7)', () => {
     while ((await redis.send('XLEN', ['ws-chat:ingest'])) !== 0) await Bun.sleep(5);
     expect(await pending()).toBe(0);
   }, 40_000);
+});
+
+test('a server with the embedded database takes what is published, too', async () => {
+  const own = await ownRedis();
+  const server = await startServer({ redisUrl: own.url });
+  const room = fresh('room');
+  const client = await server.enter(fresh('ana'), room);
+  const publisher = new RedisClient(own.url);
+  const entry = ['room', room, 'username', fresh('bot'), 'content', 'hi'];
+  await publisher.send('XADD', ['ws-chat:ingest', '*', ...entry]);
+  expect(await client.untilType('message')).toMatchObject({ content: 'hi' });
+  publisher.close();
+  await server.stop();
 });
 
 describe('the publishers in examples/', () => {

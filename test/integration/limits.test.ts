@@ -324,12 +324,14 @@ describe('limits of an address (contract 2)', () => {
     const join = (room: string) =>
       client.send({ type: 'join', username, room, protocol: 1, id: room });
     join('general');
-    for (let n = 0; n < 1001; n++) {
+    // A few more than there may be at once: on a busy machine it takes so long that some come in time.
+    for (let n = 0; n < 1010; n++) {
       join(`${prefix}-${n}`);
       client.send({ type: 'leave', room: `${prefix}-${n}` });
     }
     const refused = await client.untilType('error');
-    expect(refused).toMatchObject({ code: 'rate_limited', id: `${prefix}-1000` });
+    expect(refused).toMatchObject({ code: 'rate_limited' });
+    expect(Number(refused.id?.split('-').at(-1))).toBeWithin(1000, 1010);
     expect(refused.retryAfter).toBeWithin(0.1, 11);
     join(`${prefix}-0`);
     await client.until((frame) => frame.type === 'joined' && frame.id === `${prefix}-0`);

@@ -66,16 +66,24 @@ export class Roamer {
     this.connects += 1;
     const socket = new WebSocket(this.url);
     this.#socket = socket;
-    socket.onopen = () => this.#join();
+    socket.onopen = () => this.#socket === socket && this.#join();
     socket.onmessage = ({ data }) => {
       if (this.#socket === socket) this.#receive(JSON.parse(data));
     };
     socket.onclose = () => {
       if (this.#socket !== socket) return;
       this.#isLive = false;
-      setTimeout(() => this.#connect(), this.#retry * (0.5 + Math.random() / 2));
+      setTimeout(() => this.#leave(socket), this.#retry * (0.5 + Math.random() / 2));
       this.#retry = Math.min(2 * this.#retry, LONGEST_RETRY_MS);
     };
+  }
+
+  /** Connects anew, unless it has done so already. */
+  #leave(socket: WebSocket | undefined): void {
+    if (this.#socket !== socket) return;
+    this.#isLive = false;
+    this.#connect();
+    socket?.close();
   }
 
   #join(): void {
@@ -110,12 +118,7 @@ export class Roamer {
       }
       case 'draining': {
         const socket = this.#socket;
-        setTimeout(() => {
-          if (this.#socket !== socket) return;
-          this.#isLive = false;
-          this.#connect();
-          socket?.close();
-        }, frame.reconnectIn);
+        setTimeout(() => this.#leave(socket), frame.reconnectIn);
         return;
       }
       case 'error':
