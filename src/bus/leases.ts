@@ -21,6 +21,7 @@ const RENEW = `
   redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
   local known = redis.call('ZSCORE', KEYS[1], ARGV[1]) and 1 or 0
   redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
   return { known, unpack(redis.call('ZRANGE', KEYS[1], 0, -1)) }`;
 
 /** Which servers are alive: each holds a lease in a sorted set, and renews it. */

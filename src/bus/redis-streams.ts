@@ -9,7 +9,9 @@ const SHARDS = 8;
 /** Entries that a stream keeps at least; who is further behind asks the database. */
 const KEPT = 1000;
 /** Characters of messages in one entry: with the above this bounds the memory of a stream. */
-const MAX_ENTRY = 256 * 1024;
+const MAX_ENTRY = 64 * 1024;
+/** A stream that no server takes part in any more is gone after so many seconds. */
+const EXPIRY_S = 3600;
 /** Entries of one stream that are read at once; fewer than are kept. */
 const READ_AT_ONCE = 200;
 const BLOCK_MS = 1000;
@@ -39,6 +41,7 @@ export class RedisStreams implements Bus {
   /** Something was not published that others must hear of. */
   #isOwing = false;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #beats = 0;
 
   /**
    * @param writer for what is published
@@ -138,7 +141,11 @@ export class RedisStreams implements Bus {
     // Whoever hears of us answers, which must not pass us by.
     if (!this.#parts || !this.writer.isUp || this.#positions.size === 0) return;
     try {
-      await this.#parts.leases.renew();
+      const { keys, leases } = this.#parts;
+      await leases.renew();
+      // One at a time: there is no hurry.
+      this.#beats += 1;
+      await this.writer.send('EXPIRE', keys[this.#beats % SHARDS] as string, EXPIRY_S);
       if (!this.#isOwing) return;
       this.#isOwing = false;
       await this.#add({ kind: 'doubt' });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'bun:test';
+import { RedisClient } from 'bun';
 import type { BusEvent } from '../../src/bus/bus.ts';
 import { MemoryBus } from '../../src/bus/memory.ts';
 import { RedisLink } from '../../src/bus/redis-link.ts';
@@ -43,6 +44,23 @@ describe('the bus over Redis Streams', () => {
       for (const { close } of servers) await close();
     },
   );
+
+  testWithOwnRedis('leaves nothing in Redis for ever', async () => {
+    const own = await ownRedis();
+    const { bus, close } = await join(own.url, 'expiry');
+    for (let n = 1; n <= 8; n++) bus.publish({ kind: 'doubt', rooms: [`${n}`] });
+    bus.publish(note(1));
+    const client = new RedisClient(own.url);
+    const lasting = async () => {
+      const keys = (await client.send('KEYS', ['ws-chat:expiry:[0-7]'])) as string[];
+      const left = await Promise.all(keys.map((key) => client.send('TTL', [key])));
+      return keys.length === 0 || left.some((seconds) => (seconds as number) < 0);
+    };
+    while (await lasting()) await Bun.sleep(50);
+    await close();
+    expect(await client.send('ZCARD', ['ws-chat:expiry:servers'])).toBe(0);
+    client.close();
+  });
 
   testWithOwnRedis('keeps those apart who do not share a database', async () => {
     const [one, other, another] = [
