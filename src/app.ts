@@ -247,13 +247,13 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
       await gateway.close();
       await server?.stop(true);
       await stopped;
-      // On the other servers its people have been dropped, not left: they are on their way there.
       isGone = true;
-      if (streams) bus.publish({ kind: 'lost', server: self, silent: 0 });
       attendance.close();
       presence.close();
       hub.close();
       notifier.close();
+      // To the others its people were dropped, and have not left: they are on their way there.
+      bus.publish({ kind: 'lost', server: self, silent: 0 });
       await streams?.close();
       await rooms.close();
       await users.close();

@@ -75,8 +75,8 @@ export class Ingest {
           await this.#takeOver();
           lookAt = performance.now() + LOOK_EVERY_MS;
         }
-        const limits = ['COUNT', READ_AT_ONCE, 'BLOCK', BLOCK_MS];
-        const reply = await this.#group('XREADGROUP', ...limits, 'STREAMS', STREAM, '>');
+        const how = [GROUP, this.server, 'COUNT', READ_AT_ONCE, 'BLOCK', BLOCK_MS];
+        const reply = await this.#link.send('XREADGROUP', 'GROUP', ...how, 'STREAMS', STREAM, '>');
         await this.#store((reply as Record<string, Entry[]> | null)?.[STREAM] ?? []);
       }
     } catch (error) {
@@ -95,15 +95,11 @@ export class Ingest {
     }
   }
 
-  #group(command: 'XREADGROUP', ...args: (string | number)[]): Promise<unknown> {
-    return this.#link.send(command, 'GROUP', GROUP, this.server, ...args);
-  }
-
   /** Stores what others left undone, and strikes those off that are gone and have left nothing. */
   async #takeOver(): Promise<void> {
     for (let cursor = '0-0'; ; ) {
       const claim = [STREAM, GROUP, this.server, TAKEN_OVER_AFTER_MS, cursor];
-      const reply = await this.#link.send('XAUTOCLAIM', ...(claim as [string]), 'COUNT', 100);
+      const reply = await this.#link.send('XAUTOCLAIM', ...claim, 'COUNT', READ_AT_ONCE);
       const [next, entries] = reply as [string, Entry[]];
       await this.#store(entries);
       if (next === '0-0') break;

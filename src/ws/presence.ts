@@ -28,7 +28,7 @@ const TELL_EVERY_MS = 100;
  */
 export class Presence {
   readonly #rooms = new Map<string, Map<number, Present>>();
-  /** The other servers that have said who is there. */
+  /** The servers that have said who is there. */
   readonly #servers = new Set<string>();
   readonly #unsubscribe: () => void;
   #telling: ReturnType<typeof setTimeout> | undefined;
@@ -87,6 +87,7 @@ export class Presence {
   #hear(event: BusEvent): void {
     switch (event.kind) {
       case 'entered':
+        this.#servers.add(event.server);
         this.#add(event.server, event.room, event.person);
         return;
       case 'left':
@@ -141,7 +142,8 @@ export class Presence {
 
   /** Its people were cut off; they may come back elsewhere while their grace lasts. */
   #lose(server: string, silent: number): void {
-    this.#servers.delete(server);
+    // One that has said that it stops lets its lease lapse, too.
+    if (!this.#servers.delete(server)) return;
     const lastSeen = new Date(Date.now() - silent);
     const remaining = this.grace * 1000 - silent;
     if (remaining > 0) setTimeout(() => this.#forget(server, lastSeen), remaining).unref();

@@ -136,7 +136,7 @@ test('a user is present once, on however many servers', async () => {
 });
 
 test('who moves to another server as its own stops has not left, who does not come back has', async () => {
-  const grace = { presenceGrace: 2 };
+  const grace = { presenceGrace: 4 };
   const servers = await startCluster(await freshPostgres(), [redisUrl, redisUrl], grace);
   const [first, second] = servers as [TestServer, TestServer];
   const watcher = await second.enter('watcher', 'general');
@@ -145,6 +145,8 @@ test('who moves to another server as its own stops has not left, who does not co
   await first.enter('goes', 'general');
   await watcher.untilType('presence');
   await first.stop();
+  // Longer than it takes to see that its lease is gone.
+  await Bun.sleep(3000);
   await second.enter('moves', 'general');
   expect(await watcher.untilType('presence')).toMatchObject({
     username: 'goes',
