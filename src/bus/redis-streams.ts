@@ -15,6 +15,8 @@ const EXPIRY_S = 3600;
 /** Entries of one stream that are read at once; fewer than are kept. */
 const READ_AT_ONCE = 200;
 const BLOCK_MS = 1000;
+/** How long a stop waits for Redis, in milliseconds. */
+const GOODBYE_MS = 500;
 
 type Entry = [id: string, fields: [from: string, server: string, event: string, json: string]];
 
@@ -118,7 +120,8 @@ export class RedisStreams implements Bus {
 
   async close(): Promise<void> {
     clearInterval(this.#timer);
-    await this.#parts?.leases.end().catch(() => {});
+    const goodbye = this.#parts?.leases.end().catch(() => {});
+    await Promise.race([goodbye, Bun.sleep(GOODBYE_MS)]);
     this.#parts?.reader.close();
     this.writer.close();
   }

@@ -1,4 +1,5 @@
 import { expect } from 'bun:test';
+import { Client } from '../support/client.ts';
 import { startCluster } from '../support/cluster.ts';
 import { cuttableProxy } from '../support/cuttable-proxy.ts';
 import { hasOwnRedis, ownRedis, testWithOwnRedis } from '../support/own-services.ts';
@@ -163,6 +164,18 @@ test('a server starts without Redis, and joins the others when it is there', asy
   const ben = await second.enter('ben', 'general');
   ben.send({ type: 'message', content: 'hi' });
   expect(await ana.untilType('message')).toMatchObject({ content: 'hi' });
+}, 30_000);
+
+test('a server stops in good order while Redis hangs', async () => {
+  const own = await ownRedis();
+  const server = await startReady({ REDIS_URL: own.url, DATA_DIR: 'memory' });
+  const client = await Client.connect(server.ws);
+  client.send({ type: 'join', username: 'ana', protocol: 1 });
+  await client.untilType('joined');
+  own.pause();
+  server.kill('SIGTERM');
+  expect(await client.closed).toMatchObject({ code: 1012 });
+  expect(await server.exited).toBe(0);
 }, 30_000);
 
 test('what a server committed and could not publish before it died is shown when its lease has lapsed', async () => {
