@@ -2,6 +2,7 @@ import { expect } from 'bun:test';
 import { Client } from '../support/client.ts';
 import { startCluster } from '../support/cluster.ts';
 import { cuttableProxy } from '../support/cuttable-proxy.ts';
+import { eventsOf } from '../support/event-stream.ts';
 import { hasOwnRedis, ownRedis, testWithOwnRedis } from '../support/own-services.ts';
 import { startReady } from '../support/process.ts';
 import { fresh, type TestServer } from '../support/server.ts';
@@ -60,6 +61,33 @@ test('without Redis each server serves its own clients and says so; all catch up
   }
   const all = Array.from({ length: 21 }, (_, n) => n + 1);
   expect(seen).toEqual({ ana: all, ben: all });
+}, 30_000);
+
+test('a client that was on a server which is ahead resumes on one that has not heard of it yet', async () => {
+  const room = fresh('room');
+  const name = fresh('ana');
+  const ana = await one.enter(name, room);
+  // Open on the other server, so that it believes to know the room.
+  const ben = await two.enter(fresh('ben'), room);
+  await withoutRedis(async () => {
+    ana.send({ type: 'message', room, content: 'meanwhile', id: 'm' });
+    const { seq } = await ana.untilType('ack');
+    const epoch = (ana.received.find(({ type }) => type === 'joined') as { epoch: string }).epoch;
+    const phone = await two.connect();
+    phone.send({ type: 'join', username: name, room, protocol: 1, since: seq ?? 0, epoch });
+    const joined = await phone.untilType('joined');
+    expect(joined).toMatchObject({ reset: false, complete: true, rev: seq, messages: [] });
+    // And so do those who were there.
+    expect(await ben.untilType('message')).toMatchObject({ content: 'meanwhile' });
+    const stop = new AbortController();
+    const stream = await two.fetch(`/events?room=${room}`, {
+      headers: { 'last-event-id': `${seq}@${epoch}` },
+      signal: stop.signal,
+    });
+    const first = await eventsOf(stream).next();
+    expect(first.value).toEqual({ id: `${seq}@${epoch}` });
+    stop.abort();
+  });
 }, 30_000);
 
 test('a Redis that comes back empty makes nobody seem to leave, and loses no room', async () => {
