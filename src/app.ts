@@ -144,7 +144,7 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
     {
       connections: () => gateway.size,
       rooms: () => hub.size,
-      people: () => presence.usernames().length,
+      people: () => presence.size,
       isConnected,
     },
     bus,

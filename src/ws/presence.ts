@@ -28,6 +28,8 @@ const TELL_EVERY_MS = 100;
  */
 export class Presence {
   readonly #rooms = new Map<string, Map<number, Present>>();
+  /** In how many rooms each user is. */
+  readonly #online = new Map<number, number>();
   /** The servers that have said who is there. */
   readonly #servers = new Set<string>();
   readonly #unsubscribe: () => void;
@@ -67,7 +69,12 @@ export class Presence {
   }
 
   isOnline(userId: number): boolean {
-    return this.#rooms.values().some((people) => people.has(userId));
+    return this.#online.has(userId);
+  }
+
+  /** The number of users who are in any room. */
+  get size(): number {
+    return this.#online.size;
   }
 
   /** Returns when each of these servers has said who is there. */
@@ -116,6 +123,7 @@ export class Presence {
       present.servers.add(server);
     } else {
       people.set(person.id, { person, servers: new Set([server]) });
+      this.#online.set(person.id, (this.#online.get(person.id) ?? 0) + 1);
       this.events.onEnter(room, person);
     }
   }
@@ -126,6 +134,9 @@ export class Presence {
     if (!people || !present?.servers.delete(server) || present.servers.size > 0) return false;
     people.delete(id);
     if (people.size === 0) this.#rooms.delete(room);
+    const left = (this.#online.get(id) ?? 1) - 1;
+    if (left > 0) this.#online.set(id, left);
+    else this.#online.delete(id);
     this.events.onLeave(room, present.person);
     return true;
   }
