@@ -15,6 +15,8 @@ const EXPIRY_S = 3600;
 /** Entries of one stream that are read at once; fewer than are kept. */
 const READ_AT_ONCE = 200;
 const BLOCK_MS = 1000;
+/** Characters that may be on their way to a Redis that is slow. */
+const MOST_UNDER_WAY = 32 * 1024 * 1024;
 /** How long a stop waits for Redis, in milliseconds. */
 const GOODBYE_MS = 500;
 
@@ -44,6 +46,8 @@ export class RedisStreams implements Bus {
   #isOwing = false;
   #timer: ReturnType<typeof setInterval> | undefined;
   #beats = 0;
+  /** Characters of entries that Redis has not confirmed. */
+  #underWay = 0;
 
   /**
    * @param writer for what is published
@@ -129,12 +133,19 @@ export class RedisStreams implements Bus {
   /** Appends an event to its stream. @throws when it may not be there */
   async #add(event: BusEvent): Promise<void> {
     if (!this.#parts || !this.writer.isUp) throw new Error('Redis is away');
+    if (this.#underWay > MOST_UNDER_WAY) throw new Error('Redis is too slow');
     const { keys } = this.#parts;
     const key = keys[Bun.hash.crc32(shardKey(event)) % SHARDS] as string;
     const added = [];
     for (const json of encoded(event)) {
       const fields = ['from', this.server, 'event', json];
-      added.push(this.writer.send('XADD', key, 'MAXLEN', '~', KEPT, '*', ...fields));
+      const sent = this.writer.send('XADD', key, 'MAXLEN', '~', KEPT, '*', ...fields);
+      this.#underWay += json.length;
+      added.push(
+        sent.finally(() => {
+          this.#underWay -= json.length;
+        }),
+      );
     }
     await Promise.all(added);
   }

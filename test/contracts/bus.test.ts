@@ -5,6 +5,7 @@ import { MemoryBus } from '../../src/bus/memory.ts';
 import { RedisLink } from '../../src/bus/redis-link.ts';
 import { RedisStreams } from '../../src/bus/redis-streams.ts';
 import { createLogger } from '../../src/log.ts';
+import type { StoredMessage } from '../../src/types/rest.ts';
 import { cuttableProxy } from '../support/cuttable-proxy.ts';
 import { hasOwnRedis, ownRedis, testWithOwnRedis } from '../support/own-services.ts';
 import { busContract, Listener, note } from './bus.contract.ts';
@@ -20,6 +21,12 @@ async function join(url: string, cluster: string) {
   const bus = new RedisStreams(new RedisLink(url), url, createLogger('silent'));
   const others = await bus.start(cluster);
   return { bus, others, listener: new Listener(bus), close: () => bus.close() };
+}
+
+function message(n: number, content: string): StoredMessage {
+  const createdAt = new Date().toISOString();
+  const who = { userId: 1, username: 'ana', content, createdAt };
+  return { id: n, room: 'general', seq: n + 1, rev: n + 1, ...who };
 }
 
 const isDoubt = (event: BusEvent) => event.kind === 'doubt' && !event.rooms;
@@ -77,16 +84,7 @@ describe('the bus over Redis Streams', () => {
 
   testWithOwnRedis('a message of any size arrives whole', async () => {
     const [one, other] = [await join(url, 'size'), await join(url, 'size')];
-    const messages = Array.from({ length: 50 }, (_, n) => ({
-      id: n,
-      room: 'general',
-      seq: n + 1,
-      rev: n + 1,
-      userId: 1,
-      username: 'ana',
-      content: 'é'.repeat(20_000),
-      createdAt: new Date().toISOString(),
-    }));
+    const messages = Array.from({ length: 50 }, (_, n) => message(n, 'é'.repeat(20_000)));
     const { room } = note(1);
     one.bus.publish({ kind: 'messages', room, messages });
     const taken = () =>
@@ -136,6 +134,25 @@ describe('the bus over Redis Streams', () => {
     expect(other.listener.heard.filter(isDoubt).length).toBeGreaterThan(1);
     for (const { close } of [one, witness, other]) await close();
   });
+
+  testWithOwnRedis(
+    'what a slow Redis cannot take becomes a doubt, and does not pile up',
+    async () => {
+      const own = await ownRedis();
+      const [one, other] = [await join(own.url, 'slow'), await join(own.url, 'slow')];
+      const { room } = note(1);
+      own.pause();
+      for (let n = 1; n <= 1000; n++) {
+        one.bus.publish({ kind: 'messages', room, messages: [message(n, 'x'.repeat(60_000))] });
+      }
+      own.resume();
+      await other.listener.until((heard) => heard.some(isDoubt));
+      const taken = other.listener.heard.flatMap((e) => (e.kind === 'messages' ? e.messages : []));
+      expect(taken.map(({ id }) => id)).toEqual(Array.from(taken, (_, n) => n + 1));
+      expect(taken.length).toBeWithin(100, 1000);
+      for (const { close } of [one, other]) await close();
+    },
+  );
 
   testWithOwnRedis(
     'a Redis that hangs, dies or comes back empty is survived',

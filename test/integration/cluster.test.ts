@@ -242,6 +242,22 @@ test('a user’s messages are counted over all servers together', async () => {
 test('ready and metrics say whether the other servers are reached', async () => {
   const ready = await one.fetch('/ready');
   expect(await ready.json()).toEqual({ status: 'ready', database: 'ok', redis: 'ok' });
-  const metrics = await (await one.fetch('/metrics')).text();
-  expect(metrics).toMatch(/^ws_chat_redis_up 1$/m);
+  const measured = async () => {
+    const text = await (await one.fetch('/metrics')).text();
+    const lines = [...text.matchAll(/^(\w+) ([\d.]+)$/gm)];
+    return new Map(lines.map(([, name, value]) => [name, Number(value)]));
+  };
+  const before = await measured();
+  expect(before.get('ws_chat_redis_up')).toBe(1);
+  // What a process tells of itself.
+  expect(before.get('process_resident_memory_bytes')).toBeGreaterThan(1e6);
+  const room = fresh('room');
+  const client = await one.enter(fresh('ana'), room);
+  client.send({ type: 'message', room, content: 'hi', id: '1' });
+  await client.untilType('ack');
+  const after = await measured();
+  for (const name of ['connections', 'rooms', 'people', 'changes_total']) {
+    const change = (after.get(`ws_chat_${name}`) ?? 0) - (before.get(`ws_chat_${name}`) ?? 0);
+    expect({ name, change }).toEqual({ name, change: 1 });
+  }
 });
