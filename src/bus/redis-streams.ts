@@ -165,7 +165,7 @@ export class RedisStreams implements Bus {
       await this.#add({ kind: 'doubt' });
     } catch (error) {
       this.#isOwing = true;
-      this.log.warn({ reason: (error as Error).message }, 'Redis refused a command');
+      this.log.warn({ reason: (error as Error).message }, 'the other servers could not be told');
     }
   }
 
