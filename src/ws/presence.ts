@@ -30,8 +30,8 @@ export class Presence {
   readonly #rooms = new Map<string, Map<number, Present>>();
   /** In how many rooms each user is. */
   readonly #online = new Map<number, number>();
-  /** The servers that have said who is there. */
-  readonly #servers = new Set<string>();
+  /** The servers of which something was heard, and whether they have said who all is there. */
+  readonly #servers = new Map<string, 'partly' | 'wholly'>();
   readonly #unsubscribe: () => void;
   #telling: ReturnType<typeof setTimeout> | undefined;
   #toldAt = Number.NEGATIVE_INFINITY;
@@ -79,7 +79,7 @@ export class Presence {
 
   /** Returns when each of these servers has said who is there. */
   async complete(servers: string[]): Promise<void> {
-    while (servers.some((server) => !this.#servers.has(server))) {
+    while (servers.some((server) => this.#servers.get(server) !== 'wholly')) {
       await new Promise<void>((done) => {
         this.#onServer = done;
       });
@@ -94,7 +94,7 @@ export class Presence {
   #hear(event: BusEvent): void {
     switch (event.kind) {
       case 'entered':
-        this.#servers.add(event.server);
+        if (!this.#servers.has(event.server)) this.#servers.set(event.server, 'partly');
         this.#add(event.server, event.room, event.person);
         return;
       case 'left':
@@ -142,7 +142,7 @@ export class Presence {
   }
 
   #replace(server: string, people: People): void {
-    this.#servers.add(server);
+    this.#servers.set(server, 'wholly');
     this.#onServer?.();
     for (const [room, person] of people) this.#add(server, room, person);
     const there = new Set(people.map(([room, { id }]) => `${id} ${room}`));
