@@ -79,7 +79,7 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
   const redis = redisUrl ? new RedisLink(redisUrl) : undefined;
   const streams = redisUrl && redis ? new RedisStreams(redis, redisUrl, log) : undefined;
   const bus = streams ?? new MemoryBus();
-  const limits = new Limits(settings, redis);
+  const limits = new Limits(settings);
   const users = new UserService(database.db, bus, log);
   const foreign = settings.foreignKeys && new ForeignKeySet(settings.foreignKeys, log);
   const tokens = new Tokens(tokenSecret(settings), foreign);
@@ -153,7 +153,8 @@ export async function createApp({ settings, database, log, timing = TIMING }: Ap
 
   // The default room is there before anyone joins, for those who read it over REST.
   const { epoch } = await rooms.findOrCreate();
-  if (streams) {
+  if (redis && streams) {
+    limits.share(redis, epoch);
     const others = await streams.start(epoch);
     // Whoever joins at once sees who is on the others; one that hangs is not waited for.
     await Promise.race([presence.complete(others), Bun.sleep(GREETING_MS)]);

@@ -25,25 +25,35 @@ const WRONG_PASSWORDS = { rate: 0.1, burst: 10 };
  * on each by itself. What was never done needs no memory, and what is long past is forgotten.
  */
 export class Limits {
-  readonly #messages: Permits;
+  #messages: Permits;
   readonly #requests: RateLimit;
   readonly #newRooms: RateLimit;
-  readonly #wrongPasswords: Permits;
+  #wrongPasswords: Permits;
   readonly #connections = new Map<string, number>();
 
-  /** @param redis where there are other servers */
-  constructor(
-    private readonly settings: LimitSettings,
-    redis?: RedisLink,
-  ) {
-    const shared = (name: string, rate: number, burst: number) =>
-      redis ? new SharedRateLimit(redis, name, rate, burst) : new RateLimit(rate, burst);
+  constructor(private readonly settings: LimitSettings) {
     const { messageRate, messageBurst, requestRate } = settings;
-    this.#messages = shared('messages', messageRate, messageBurst);
+    this.#messages = new RateLimit(messageRate, messageBurst);
     this.#requests = new RateLimit(requestRate, 2 * requestRate);
     this.#newRooms = new RateLimit(messageRate && NEW_ROOMS.rate, NEW_ROOMS.burst);
-    this.#wrongPasswords = shared(
-      'passwords',
+    this.#wrongPasswords = new RateLimit(
+      requestRate && WRONG_PASSWORDS.rate,
+      WRONG_PASSWORDS.burst,
+    );
+  }
+
+  /**
+   * From now on what is counted per user is counted over all servers.
+   *
+   * @param cluster names the database that they share: another one's users are others
+   */
+  share(redis: RedisLink, cluster: string): void {
+    const { messageRate, messageBurst, requestRate } = this.settings;
+    const prefix = `ws-chat:${cluster}:rate`;
+    this.#messages = new SharedRateLimit(redis, `${prefix}:messages`, messageRate, messageBurst);
+    this.#wrongPasswords = new SharedRateLimit(
+      redis,
+      `${prefix}:passwords`,
       requestRate && WRONG_PASSWORDS.rate,
       WRONG_PASSWORDS.burst,
     );

@@ -38,12 +38,12 @@ export class SharedRateLimit implements Permits {
   readonly #asked = new Grouped((asked: { key: string; isTaken: boolean }[]) => this.#ask(asked));
 
   /**
-   * @param name sets its keys apart from those of other limits
+   * @param prefix of its keys
    * @param rate permits a second; 0 for no limit
    */
   constructor(
     private readonly redis: RedisLink,
-    private readonly name: string,
+    private readonly prefix: string,
     private readonly rate: number,
     private readonly burst: number,
   ) {
@@ -59,7 +59,7 @@ export class SharedRateLimit implements Permits {
   }
 
   async #ask(asked: { key: string; isTaken: boolean }[]): Promise<number[]> {
-    const keys = asked.map(({ key }) => `ws-chat:rate:${this.name}:${key}`);
+    const keys = asked.map(({ key }) => `${this.prefix}:${key}`);
     const interval = 1000 / this.rate;
     const args = [interval, this.burst * interval, ...asked.map((each) => +each.isTaken)];
     try {

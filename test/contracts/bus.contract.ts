@@ -1,23 +1,13 @@
 import { afterAll, beforeAll, expect } from 'bun:test';
 import type { Bus, BusEvent } from '../../src/bus/bus.ts';
 import type { Room } from '../../src/types/room.ts';
+import { ROOM } from '../support/room.ts';
 import type { testWith } from '../support/services.ts';
 
 /** Something on the bus that says only which it is; all of them stay in order. */
 export function note(n: number): BusEvent & { room: Room } {
   return { kind: 'gone', room: { ...ROOM, name: `${n}` } };
 }
-
-const ROOM: Room = {
-  id: 1,
-  name: 'general',
-  epoch: 'e',
-  topic: null,
-  isPrivate: false,
-  ownerId: null,
-  isModerated: false,
-  direct: null,
-};
 
 /** Keeps what it hears until it is asked for. */
 export class Listener {

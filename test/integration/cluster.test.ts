@@ -1,6 +1,7 @@
 import { expect } from 'bun:test';
 import { startCluster } from '../support/cluster.ts';
 import { hasOwnRedis, ownRedis, testWithOwnRedis } from '../support/own-services.ts';
+import { API_KEY } from '../support/people.ts';
 import { fresh, type TestServer } from '../support/server.ts';
 import { freshPostgres, hasPostgres, testWithPostgres } from '../support/services.ts';
 
@@ -8,7 +9,9 @@ const isThere = hasOwnRedis && hasPostgres;
 const test = hasPostgres ? testWithOwnRedis : testWithPostgres;
 const redisUrl = isThere ? (await ownRedis()).url : '';
 const [one, two, three] = (
-  isThere ? await startCluster(await freshPostgres(), [redisUrl, redisUrl, redisUrl]) : []
+  isThere
+    ? await startCluster(await freshPostgres(), [redisUrl, redisUrl, redisUrl], { apiKey: API_KEY })
+    : []
 ) as [TestServer, TestServer, TestServer];
 
 test('what is said on one server is seen on all, in one order, by either protocol', async () => {
@@ -210,6 +213,8 @@ test('bans, ended sessions, claimed names and room changes are felt on all serve
   expect(await ofMember.closed).toMatchObject({ code: 4401 });
   await one.register(guest);
   expect(await ofGuest.closed).toMatchObject({ code: 4401 });
+  await one.request('PUT', `/users/${banned}/ban`, API_KEY);
+  expect(await ofBanned.closed).toMatchObject({ code: 4403 });
 });
 
 test('a user’s messages are counted over all servers together', async () => {
@@ -231,6 +236,12 @@ test('a user’s messages are counted over all servers together', async () => {
   }
   expect(answers.filter((answer) => answer === 'ack').length).toBe(10);
   expect(answers.filter((answer) => answer === 'rate_limited').length).toBe(10);
+  // Another database's users are others, on the same Redis.
+  const [other] = (await startCluster(await freshPostgres(), [redisUrl], limits)) as [TestServer];
+  const namesake = await other.enter(name, 'general');
+  namesake.send({ type: 'message', content: 'hi', id: '1' });
+  const answer = await namesake.until(({ type }) => type === 'ack' || type === 'error');
+  expect(answer.type).toBe('ack');
   const wrong = await Promise.all(
     Array.from({ length: 24 }, (_, n) =>
       servers[n % 2]?.post('/sessions', { username: 'nobody', password: 'a wrong password' }),
@@ -243,7 +254,7 @@ test('ready and metrics say whether the other servers are reached', async () => 
   const ready = await one.fetch('/ready');
   expect(await ready.json()).toEqual({ status: 'ready', database: 'ok', redis: 'ok' });
   const measured = async () => {
-    const text = await (await one.fetch('/metrics')).text();
+    const text = await (await one.request('GET', '/metrics', API_KEY)).text();
     const lines = [...text.matchAll(/^(\w+) ([\d.]+)$/gm)];
     return new Map(lines.map(([, name, value]) => [name, Number(value)]));
   };

@@ -11,6 +11,7 @@ import { freshPostgres, hasPostgres, testWithPostgres } from '../support/service
 const isThere = hasOwnRedis && hasPostgres;
 const test = hasPostgres ? testWithOwnRedis : testWithPostgres;
 const redis = isThere ? await ownRedis() : undefined;
+const redisUrl = redis?.url ?? '';
 const [one, two] = (
   redis
     ? await startCluster(await freshPostgres(), [redis.url, redis.url], { presenceGrace: 1 })
@@ -207,13 +208,12 @@ test('a server stops in good order while Redis hangs', async () => {
 }, 30_000);
 
 test('what a server committed and could not publish before it died is shown when its lease has lapsed', async () => {
-  if (!redis) return;
   const databaseUrl = await freshPostgres();
   const secret = crypto.randomUUID();
-  const line = await cuttableProxy(redis.url);
+  const line = await cuttableProxy(redisUrl);
   const shared = { DATABASE_URL: databaseUrl, AUTH_SECRET: secret, PRESENCE_GRACE: '0' };
   const dying = await startReady({ ...shared, REDIS_URL: line.url });
-  const [living] = (await startCluster(databaseUrl, [redis.url])) as [TestServer];
+  const [living] = (await startCluster(databaseUrl, [redisUrl])) as [TestServer];
   const ana = await living.enter('ana', 'general');
   const cleo = await living.enter('cleo', 'other');
   await fetch(`${dying.url}/users`, {
@@ -245,11 +245,10 @@ test('what a server committed and could not publish before it died is shown when
 }, 30_000);
 
 test('those of a server that hangs are offline after its lease, once, and online again when it goes on', async () => {
-  if (!redis) return;
   const databaseUrl = await freshPostgres();
   const shared = { DATABASE_URL: databaseUrl, AUTH_SECRET: crypto.randomUUID() };
-  const hanging = await startReady({ ...shared, REDIS_URL: redis.url, PRESENCE_GRACE: '0' });
-  const [living] = (await startCluster(databaseUrl, [redis.url])) as [TestServer];
+  const hanging = await startReady({ ...shared, REDIS_URL: redisUrl, PRESENCE_GRACE: '0' });
+  const [living] = (await startCluster(databaseUrl, [redisUrl])) as [TestServer];
   const ana = await living.enter('ana', 'general');
   const socket = new WebSocket(hanging.ws);
   socket.onopen = () => socket.send('{"type":"join","username":"ben","protocol":1}');
@@ -265,9 +264,8 @@ test('those of a server that hangs are offline after its lease, once, and online
 }, 60_000);
 
 test('an idle cluster asks the database nothing', async () => {
-  if (!redis) return;
   const line = await cuttableProxy(await freshPostgres());
-  const servers = await startCluster(line.url, [redis.url, redis.url]);
+  const servers = await startCluster(line.url, [redisUrl, redisUrl]);
   const [first, second] = servers as [TestServer, TestServer];
   await first.enter('ana', 'general');
   await second.enter('ben', 'general');

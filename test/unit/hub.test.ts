@@ -4,19 +4,8 @@ import { createLogger } from '../../src/log.ts';
 import type { MessageReader } from '../../src/services/message-reader.ts';
 import type { RoomStates } from '../../src/services/room-states.ts';
 import type { StoredMessage } from '../../src/types/rest.ts';
-import type { Room } from '../../src/types/room.ts';
 import { Hub } from '../../src/ws/hub.ts';
-
-const room: Room = {
-  id: 1,
-  name: 'general',
-  epoch: 'e',
-  topic: null,
-  isPrivate: false,
-  ownerId: null,
-  isModerated: false,
-  direct: null,
-};
+import { ROOM as room } from '../support/room.ts';
 
 function message(rev: number): StoredMessage {
   const createdAt = new Date(0).toISOString();
