@@ -1,6 +1,7 @@
 import { describe, expect } from 'bun:test';
 import { RedisClient } from 'bun';
 import { startCluster } from '../support/cluster.ts';
+import { cuttableProxy } from '../support/cuttable-proxy.ts';
 import { hasOwnRedis, ownRedis, testWithOwnRedis } from '../support/own-services.ts';
 import { API_KEY } from '../support/people.ts';
 import { fresh, startServer, type TestServer } from '../support/server.ts';
@@ -167,6 +168,41 @@ describe('ws-chat:ingest (contract 7)', () => {
     while ((await redis.send('XLEN', ['ws-chat:ingest'])) !== 0) await Bun.sleep(5);
     expect(await pending()).toBe(0);
   }, 40_000);
+});
+
+test('what is published waits while no server is there, or its database is away', async () => {
+  const own = await ownRedis();
+  const publisher = new RedisClient(own.url);
+  const publishTo = (room: string, content: string) =>
+    publisher.send('XADD', [
+      'ws-chat:ingest',
+      '*',
+      'room',
+      room,
+      'username',
+      'bot',
+      'content',
+      content,
+    ]);
+  await publishTo('general', 'before anyone was there');
+  const line = await cuttableProxy(await freshPostgres());
+  const [server] = (await startCluster(line.url, [own.url])) as [TestServer];
+  const contents = async () => {
+    const stored = await (await server.fetch('/messages')).json();
+    return stored.map(({ content }: { content: string }) => content);
+  };
+  while ((await contents()).length === 0) await Bun.sleep(10);
+  line.cut();
+  await publishTo('general', 'while the database was away');
+  while (((await publisher.send('XPENDING', ['ws-chat:ingest', 'ws-chat'])) as [number])[0] === 0) {
+    await Bun.sleep(10);
+  }
+  await line.mend();
+  while ((await publisher.send('XLEN', ['ws-chat:ingest'])) !== 0) await Bun.sleep(10);
+  expect(await contents()).toEqual(['before anyone was there', 'while the database was away']);
+  expect(await publisher.send('XLEN', ['ws-chat:ingest:rejected'])).toBe(0);
+  publisher.close();
+  await server.stop();
 });
 
 test('a server with the embedded database takes what is published, too', async () => {
