@@ -12,6 +12,7 @@ ENV NODE_ENV=production HOST=0.0.0.0 PORT=3000 DATA_DIR=/data
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build --chown=bun:bun /app/data /data
 COPY package.json ./
+COPY client ./client
 COPY src ./src
 COPY public ./public
 USER bun

@@ -1,183 +1,133 @@
-import { BlockList, isIP } from 'node:net';
-import { FormatRegistry, type Static, type TObject, Type } from '@sinclair/typebox';
+import { isIP } from 'node:net';
+import { FormatRegistry, type StaticDecode, type TObject, Type } from '@sinclair/typebox';
 import { Value } from '@sinclair/typebox/value';
+import ipaddr from 'ipaddr.js';
 
-const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+/** The first address of a block, and how many of its leading bits count. */
+export type Cidr = ReturnType<typeof ipaddr.parseCIDR>;
 
-FormatRegistry.Set(
-  'postgres-url',
-  (value) => /^postgres(ql)?:\/\/[^/]/.test(value) && URL.canParse(value),
-);
+type Check = (value: string) => boolean;
+type Range = [minimum: number, maximum: number, initial: number];
 
-FormatRegistry.Set('redis-url', (value) => /^rediss?:\/\/[^/]/.test(value) && URL.canParse(value));
+const range = (unit: string, [minimum, maximum, initial]: Range) => {
+  return { minimum, maximum, default: initial, description: `${unit}, ${minimum} to ${maximum}` };
+};
+const whole = (unit: string, ...limits: Range) => Type.Integer(range(unit, limits));
+const number = (unit: string, ...limits: Range) => Type.Number(range(unit, limits));
+const text = (description: string, isRight: Check, options = {}) => {
+  FormatRegistry.Set(description, isRight);
+  return Type.String({ format: description, description, ...options });
+};
+/** No error repeats the value, as errors go to the log. */
+const secret = (description: string, isRight: Check) =>
+  text(description, isRight, { isSecret: true });
+/** The first word is the default. */
+const oneOf = <Word extends string>(...words: Word[]) =>
+  Type.Unsafe<Word>(
+    Type.Union(
+      words.map((word) => Type.Literal(word)),
+      { default: words[0], description: words.map((word) => `"${word}"`).join(' or ') },
+    ),
+  );
+const isUrl = (schemes: string) => (value: string) =>
+  new RegExp(`^(${schemes})://[^/]`).test(value) && URL.canParse(value);
 
-FormatRegistry.Set('http-url', (value) => /^https?:\/\/[^/]/.test(value) && URL.canParse(value));
-FormatRegistry.Set('origins', (value) => value === '*' || toOrigins(value).every(isOrigin));
-FormatRegistry.Set('cidrs', (value) => value.split(',').every((cidr) => parseCidr(cidr)));
-
-/** One entry per environment variable: its type, default, and the words for a wrong value. */
-const Environment = Type.Object({
-  PORT: Type.Integer({
-    minimum: 0,
-    maximum: 65535,
-    default: 3000,
-    description: 'a port, 0 to 65535',
-  }),
-  HOST: Type.String({ minLength: 1, default: '127.0.0.1', description: 'a host name or address' }),
-  DATABASE_URL: Type.Optional(
-    Type.String({
-      format: 'postgres-url',
-      description: 'a URL such as postgres://user:password@host:5432/database',
-    }),
+/**
+ * One entry per setting: its type, its default, and the words for what is expected. The variable of
+ * `maxContentLength` is `MAX_CONTENT_LENGTH`. Durations are in seconds, lengths in characters, rates
+ * per second; a rate or a number of connections of 0 is no limit.
+ */
+const schema = Type.Object({
+  port: whole('a port', 0, 65_535, 3000),
+  host: text('a host name or address', Boolean, { default: '127.0.0.1' }),
+  /** Unset: the embedded database in `dataDir`. */
+  databaseUrl: Type.Optional(
+    secret(
+      'a URL such as postgres://user:password@host:5432/database',
+      isUrl('postgres|postgresql'),
+    ),
   ),
-  DATA_DIR: Type.String({
-    minLength: 1,
-    default: './data',
-    description: 'a folder, or "memory"',
-  }),
-  REDIS_URL: Type.Optional(
-    Type.String({
-      format: 'redis-url',
-      description: 'a URL such as redis://user:password@host:6379/0',
-    }),
+  /** `memory`: a database that is lost when the server stops. */
+  dataDir: text('a folder, or "memory"', Boolean, { default: './data' }),
+  /** Set: this server is one of several, which share the database and this Redis. */
+  redisUrl: Type.Optional(
+    secret('a URL such as redis://user:password@host:6379/0', isUrl('redis|rediss')),
   ),
-  AUTH: Type.Union([Type.Literal('open'), Type.Literal('required')], {
-    default: 'open',
-    description: '"open" or "required"',
-  }),
-  AUTH_SECRET: Type.Optional(
+  /** `required`: a token is needed for everything that is not public. */
+  auth: oneOf('open', 'required'),
+  /** The key of our own tokens; unset: the one that the database keeps. */
+  authSecret: Type.Optional(
     // A key for HS256 has at least as many bits as the hash: RFC 7518, 3.2.
-    Type.String({ minLength: 32, description: 'at least 32 characters, drawn at random' }),
+    secret('at least 32 characters, drawn at random', (value) => value.length >= 32),
   ),
-  AUTH_JWKS_URL: Type.Optional(
-    Type.String({
-      format: 'http-url',
-      description: 'a URL such as https://login.example.com/.well-known/jwks.json',
-    }),
+  authJwksUrl: Type.Optional(
+    text('a URL such as https://login.example.com/.well-known/jwks.json', isUrl('http|https')),
   ),
-  AUTH_ISSUER: Type.Optional(Type.String({ description: 'the "iss" of the tokens' })),
-  AUTH_AUDIENCE: Type.Optional(Type.String({ description: 'the "aud" of the tokens' })),
-  API_KEY: Type.Optional(
-    Type.String({
-      pattern: '^[\\x21-\\x7e]{8,}$',
-      description: 'at least 8 visible ASCII characters without a space',
-    }),
+  authIssuer: Type.Optional(Type.String()),
+  authAudience: Type.Optional(Type.String()),
+  apiKey: Type.Optional(
+    secret('at least 8 visible ASCII characters without a space', (value) =>
+      /^[\x21-\x7e]{8,}$/.test(value),
+    ),
   ),
-  TRUST_PROXY: Type.Optional(
-    Type.String({
-      format: 'cidrs',
-      description: 'CIDRs of proxies, such as 10.0.0.0/8,::1/128',
-    }),
+  /** The origins of pages that may connect to this server. */
+  allowedOrigins: Type.Transform(
+    text(
+      '"*", or origins such as https://example.com,https://app.example.com',
+      (value) => value === '*' || listOf(value).every(isOrigin),
+      { default: '*' },
+    ),
+  )
+    .Decode((value): '*' | string[] => (value === '*' ? value : listOf(value)))
+    .Encode(String),
+  /** The proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed. */
+  trustProxy: Type.Optional(
+    Type.Transform(
+      text('CIDRs of proxies, such as 10.0.0.0/8,::1/128', (value) => listOf(value).every(toCidr)),
+    )
+      .Decode((value) =>
+        listOf(value)
+          .map(toCidr)
+          .filter((cidr) => cidr !== undefined),
+      )
+      .Encode(String),
   ),
-  MAX_CONTENT_LENGTH: Type.Integer({
-    minimum: 1,
-    maximum: 60_000,
-    default: 4000,
-    description: 'a whole number of characters, 1 to 60000',
-  }),
-  ALLOWED_ORIGINS: Type.String({
-    format: 'origins',
-    default: '*',
-    description: '"*", or origins such as https://example.com,https://app.example.com',
-  }),
-  MESSAGE_RATE: Type.Number({
-    minimum: 0,
-    maximum: 100_000,
-    default: 20,
-    description: 'messages a second, 0 to 100000',
-  }),
-  MESSAGE_BURST: Type.Integer({
-    minimum: 1,
-    maximum: 1_000_000,
-    default: 40,
-    description: 'a number of messages, 1 to 1000000',
-  }),
-  REQUEST_RATE: Type.Number({
-    minimum: 0,
-    maximum: 100_000,
-    default: 50,
-    description: 'requests a second, 0 to 100000',
-  }),
-  MAX_CONNECTIONS_PER_IP: Type.Integer({
-    minimum: 0,
-    maximum: 1_000_000,
-    default: 200,
-    description: 'a number of connections, 0 to 1000000',
-  }),
-  PRESENCE_GRACE: Type.Number({
-    minimum: 0,
-    maximum: 3600,
-    default: 5,
-    description: 'seconds, 0 to 3600',
-  }),
-  COMPRESSION: Type.Union([Type.Literal('off'), Type.Literal('on')], {
-    default: 'off',
-    description: '"on" or "off"',
-  }),
-  LOG_LEVEL: Type.Union(
-    LOG_LEVELS.map((level) => Type.Literal(level)),
-    { default: 'info', description: LOG_LEVELS.join(', ') },
-  ),
+  messageRate: number('messages a second', 0, 100_000, 20),
+  messageBurst: whole('a number of messages', 1, 1_000_000, 40),
+  requestRate: number('requests a second', 0, 100_000, 50),
+  maxConnectionsPerIp: whole('a number of connections', 0, 1_000_000, 200),
+  databaseTimeout: number('seconds', 0.1, 60, 4),
+  maxContentLength: whole('a whole number of characters', 1, 60_000, 4000),
+  presenceGrace: number('seconds', 0, 3600, 5),
+  compression: Type.Transform(oneOf('off', 'on'))
+    .Decode((value) => value === 'on')
+    .Encode((isOn) => (isOn ? 'on' : 'off')),
+  logLevel: oneOf('info', 'fatal', 'error', 'warn', 'debug', 'trace', 'silent'),
 });
 
-type Environment = Static<typeof Environment>;
-type Variables = Record<string, string | undefined>;
+const databaseSchema = Type.Pick(schema, ['databaseUrl', 'dataDir']);
 
-const DatabaseEnvironment = Type.Pick(Environment, ['DATABASE_URL', 'DATA_DIR']);
+/** The settings that say where the data is. */
+export type DatabaseSettings = StaticDecode<typeof databaseSchema>;
 
-/** Values that nobody should find in a log, so that no error repeats them. */
-const SECRETS = new Set(['DATABASE_URL', 'REDIS_URL', 'AUTH_SECRET', 'API_KEY']);
+type Checked = StaticDecode<typeof schema>;
+type Jwks = 'authJwksUrl' | 'authIssuer' | 'authAudience';
 
-/** Where the data is. */
-export interface DatabaseSettings {
-  /** Unset: the embedded database in `dataDir`. */
-  databaseUrl?: string;
-  /** A folder, or `memory` for a database that is gone when the server stops. */
-  dataDir: string;
-}
-
-/** Whose tokens are accepted beside our own. */
+/** The identity provider whose tokens are accepted beside our own: the URL of its JSON Web Key Set, its `iss` and `aud`. */
 export interface ForeignKeys {
-  /** Of a JSON Web Key Set (RFC 7517). */
   url: string;
-  /** What `iss` and `aud` must be. */
   issuer: string;
   audience: string;
 }
 
-/** The settings, checked. Durations are in seconds, lengths in characters. */
-export interface Settings extends DatabaseSettings {
-  port: number;
-  host: string;
-  /** Set: this server is one of several, which share the database and this Redis. */
-  redisUrl?: string;
-  /** `required`: nobody gets in without a token. */
-  auth: Environment['AUTH'];
-  /** The key of our own tokens; unset: one that is kept in `dataDir`. */
-  authSecret?: string;
-  foreignKeys?: ForeignKeys;
-  apiKey?: string;
-  /** The addresses of proxies that are believed. */
-  trustProxy?: BlockList;
-  /** `*`, or the origins of the pages that may speak to this server. */
-  allowedOrigins: '*' | string[];
-  /** Messages a second, per account or per guest and address; 0 for no limit. */
-  messageRate: number;
-  messageBurst: number;
-  /** Requests a second, per address; 0 for no limit. */
-  requestRate: number;
-  /** Open WebSockets and streams of events; 0 for no limit. */
-  maxConnectionsPerIp: number;
-  maxContentLength: number;
-  presenceGrace: number;
-  compression: boolean;
-  logLevel: Environment['LOG_LEVEL'];
-}
+export type Settings = Omit<Checked, Jwks> & { foreignKeys?: ForeignKeys };
 
-/** One or more settings are wrong; the message names each and says what was expected. */
+/** The message has a line for each wrong setting, with its name and the expected value. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
+
+type Variables = Record<string, string | undefined>;
 
 /**
  * Reads the settings from environment variables. An empty variable counts as unset.
@@ -185,108 +135,70 @@ export class SettingsError extends Error {
  * @throws {SettingsError} naming every wrong setting
  */
 export function readSettings(env: Variables): Settings {
-  const checked = check(Environment, env, missing(env));
-  const { AUTH_JWKS_URL: url, AUTH_ISSUER: issuer, AUTH_AUDIENCE: audience } = checked;
-  return {
-    ...toDatabaseSettings(checked),
-    port: checked.PORT,
-    host: checked.HOST,
-    ...(checked.REDIS_URL && { redisUrl: checked.REDIS_URL }),
-    auth: checked.AUTH,
-    ...(checked.AUTH_SECRET && { authSecret: checked.AUTH_SECRET }),
-    ...(url && issuer && audience && { foreignKeys: { url, issuer, audience } }),
-    ...(checked.API_KEY && { apiKey: checked.API_KEY }),
-    ...(checked.TRUST_PROXY && { trustProxy: toBlockList(checked.TRUST_PROXY) }),
-    allowedOrigins: checked.ALLOWED_ORIGINS === '*' ? '*' : toOrigins(checked.ALLOWED_ORIGINS),
-    messageRate: checked.MESSAGE_RATE,
-    messageBurst: checked.MESSAGE_BURST,
-    requestRate: checked.REQUEST_RATE,
-    maxConnectionsPerIp: checked.MAX_CONNECTIONS_PER_IP,
-    maxContentLength: checked.MAX_CONTENT_LENGTH,
-    presenceGrace: checked.PRESENCE_GRACE,
-    compression: checked.COMPRESSION === 'on',
-    logLevel: checked.LOG_LEVEL,
-  };
+  const checked = check(schema, env, missing(env));
+  const { authJwksUrl: url, authIssuer: issuer, authAudience: audience, ...settings } = checked;
+  const foreignKeys = url && issuer && audience && { url, issuer, audience };
+  return { ...settings, ...(foreignKeys && { foreignKeys }) };
 }
 
 /**
- * Reads of the settings only where the data is.
+ * Reads only the settings of the database.
  *
  * @throws {SettingsError} naming every wrong setting
  */
 export function readDatabaseSettings(env: Variables): DatabaseSettings {
-  return toDatabaseSettings(check(DatabaseEnvironment, env));
+  return check(databaseSchema, env);
 }
 
-function toDatabaseSettings({
-  DATABASE_URL,
-  DATA_DIR,
-}: Static<typeof DatabaseEnvironment>): DatabaseSettings {
-  return { dataDir: DATA_DIR, ...(DATABASE_URL && { databaseUrl: DATABASE_URL }) };
-}
-
-/** @param complaints what is wrong with the settings together */
-function check<T extends TObject>(schema: T, env: Variables, complaints: string[] = []): Static<T> {
-  const given = Object.entries(env).filter(([name, value]) => name in schema.properties && value);
-  const candidate = Value.Default(
-    schema,
-    Object.fromEntries(
-      given.map(([name, value]) => {
-        const isNumber = /number|integer/.test(schema.properties[name]?.type);
-        return [name, isNumber && !Number.isNaN(Number(value)) ? Number(value) : value];
-      }),
-    ),
-  );
-  const wrong = new Set([...Value.Errors(schema, candidate)].map(({ path }) => path.slice(1)));
-  const all = [...wrong].map((name) => {
-    const found = SECRETS.has(name) ? '' : `, not ${JSON.stringify(env[name])}`;
-    return `${name} must be ${schema.properties[name]?.description}${found}`;
+/** @param lines the faults of the settings together */
+function check<T extends TObject>(of: T, env: Variables, lines: string[] = []): StaticDecode<T> {
+  const given: Record<string, unknown> = {};
+  for (const [setting, { type }] of Object.entries(of.properties)) {
+    const value = env[variableOf(setting)];
+    const isNumber = type !== 'string' && !Number.isNaN(Number(value));
+    if (value) given[setting] = isNumber ? Number(value) : value;
+  }
+  const candidate = Value.Default(of, given);
+  const wrong = new Set([...Value.Errors(of, candidate)].map(({ path }) => path.slice(1)));
+  const errors = [...wrong].map((setting) => {
+    const { description, isSecret } = of.properties[setting] as { [option: string]: unknown };
+    const name = variableOf(setting);
+    return `${name} must be ${description}${isSecret ? '' : `, not ${JSON.stringify(env[name])}`}`;
   });
-  all.push(...complaints);
-  if (all.length > 0) throw new SettingsError(all.join('; '));
-  return candidate as Static<T>;
+  if (errors.length + lines.length > 0) throw new SettingsError([...errors, ...lines].join('\n'));
+  return Value.Decode(of, candidate);
 }
 
-/** Settings that others ask for. */
+/** A line for each setting that another one needs. */
 function missing(env: Variables): string[] {
-  const complaints: string[] = [];
-  if (env.DATABASE_URL && !env.AUTH_SECRET) {
-    const expected = Environment.properties.AUTH_SECRET.description;
-    complaints.push(`AUTH_SECRET must be set when DATABASE_URL is: ${expected}`);
+  const lines: string[] = [];
+  if (env.REDIS_URL && !env.DATABASE_URL) {
+    lines.push('REDIS_URL needs DATABASE_URL to be set too: its servers share one database');
   }
-  const foreign = ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'];
-  const unset = foreign.filter((name) => !env[name]);
-  if (unset.length > 0 && unset.length < foreign.length) {
-    complaints.push(`${unset.join(' and ')} must be set too: ${foreign.join(', ')} go together`);
+  const jwks = ['AUTH_JWKS_URL', 'AUTH_ISSUER', 'AUTH_AUDIENCE'];
+  const unset = jwks.filter((name) => !env[name]);
+  if (unset.length > 0 && unset.length < jwks.length) {
+    lines.push(`${unset.join(' and ')} must be set too: ${jwks.join(', ')} go together`);
   }
-  return complaints;
+  return lines;
 }
 
-function toOrigins(list: string): string[] {
-  return list.split(',').map((origin) => origin.trim().toLowerCase());
+function variableOf(setting: string): string {
+  return setting.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase();
 }
 
-/** A scheme, a host and perhaps a port, and nothing behind them. */
+function listOf(list: string): string[] {
+  return list.split(',').map((item) => item.trim().toLowerCase());
+}
+
+/** A scheme, a host and perhaps a port, without a path. */
 function isOrigin(origin: string): boolean {
   return URL.canParse(origin) && new URL(origin).origin === origin;
 }
 
-function toBlockList(cidrs: string): BlockList {
-  const list = new BlockList();
-  for (const cidr of cidrs.split(',')) {
-    const { address, bits, family } = parseCidr(cidr) as NonNullable<ReturnType<typeof parseCidr>>;
-    list.addSubnet(address, bits, family);
-  }
-  return list;
-}
-
 /** An address with or without the number of its bits that count; undefined for anything else. */
-function parseCidr(cidr: string) {
-  const [, address = '', digits] = /^\s*([^/\s]+)(?:\/(\d{1,3}))?\s*$/.exec(cidr) ?? [];
-  const version = isIP(address);
-  if (version === 0) return;
-  const most = version === 4 ? 32 : 128;
-  const bits = digits === undefined ? most : Number(digits);
-  if (bits > most) return;
-  return { address, bits, family: version === 4 ? ('ipv4' as const) : ('ipv6' as const) };
+function toCidr(text: string): Cidr | undefined {
+  const [address = '', bits] = text.split('/');
+  const cidr = bits === undefined ? `${text}/${isIP(address) === 4 ? 32 : 128}` : text;
+  return isIP(address) > 0 && ipaddr.isValidCIDR(cidr) ? ipaddr.parseCIDR(cidr) : undefined;
 }

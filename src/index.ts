@@ -1,39 +1,66 @@
 import { createApp } from './app.ts';
 import { readSettings } from './config.ts';
+import { willCreate } from './db/embedded.ts';
 import { openDatabase } from './db/index.ts';
-import { createLogger } from './log.ts';
+import { checkPort } from './http/port.ts';
+import { systemClock } from './lib/clock.ts';
+import { rootMessage } from './lib/root-cause.ts';
+import { always, createLogger } from './log.ts';
 
-/** What a clean stop may take before the process gives up on it, in milliseconds. */
+/** How long a clean stop may take before the process exits without it, in milliseconds. */
 const STOP_TIMEOUT_MS = 4500;
+
+/** Before the server has started, a signal ends the process at once. */
+let stop = async () => {};
+let isStopping = false;
+const shutDown = async () => {
+  // Ctrl+C reaches the process twice: from the terminal, and from `bun start`.
+  if (isStopping) return;
+  isStopping = true;
+  void systemClock.sleep(STOP_TIMEOUT_MS).then(() => exitWith('Failed to stop in time'));
+  await stop().catch((error) => exitWith(`Failed to stop: ${rootMessage(error)}`));
+  process.exit(0);
+};
+process.on('SIGTERM', shutDown);
+process.on('SIGINT', shutDown);
+process.on('uncaughtException', crash);
+process.on('unhandledRejection', crash);
 
 try {
   const settings = readSettings(process.env);
   const log = createLogger(settings.logLevel);
+  await checkPort(settings);
+  if (willCreate(settings)) log.info('creating the embedded database, which takes a few seconds');
   const database = await openDatabase(settings);
-  const { listen, stop } = await createApp({ settings, database, log });
-  console.log(`ws-chat is ready on ${listen()}`);
-
-  let stopping = false;
-  const shutDown = async (signal: string) => {
-    if (stopping) return;
-    stopping = true;
-    setTimeout(() => exitWith('the server did not stop in time'), STOP_TIMEOUT_MS);
-    log.info({ signal }, 'stopping');
-    try {
-      await stop();
-      await database.close();
-    } catch (error) {
-      exitWith((error as Error).message);
-    }
-    process.exit(0);
+  database.failure?.then(({ message }) => exitWith(message));
+  if (database.isPooled) {
+    log.info('a transaction pooler is in front of the database: statements are not prepared');
+  }
+  const app = await createApp({ settings, database, log });
+  const address = app.listen();
+  stop = async () => {
+    log.info('stopping');
+    await app.stop();
+    await database.close();
   };
-  process.on('SIGTERM', shutDown);
-  process.on('SIGINT', shutDown);
+  const seconds = process.uptime().toFixed(1);
+  always(log).info(`ws-chat is ready on ${address} after ${seconds} s`);
 } catch (error) {
-  exitWith((error as Error).message);
+  const faults = rootMessage(error).split('\n');
+  exitWith(...faults.map((fault) => `Failed to start: ${fault}`));
 }
 
-function exitWith(message: string): never {
-  console.error(`ws-chat cannot go on: ${message}`);
+/** Prints one line for each fault, at every `LOG_LEVEL`. */
+function exitWith(...faults: string[]): never {
+  const log = createLogger('fatal', 2);
+  for (const fault of faults) log.fatal(fault);
+  process.exit(1);
+}
+
+/** Ends the process after a fault of the program. The log gets the stack, without values. */
+function crash(error: unknown): never {
+  const { stack, message } = error instanceof Error ? error : new Error(String(error));
+  const stackBelow = stack?.split(message).at(-1)?.trim();
+  createLogger('fatal', 2).fatal({ stack: stackBelow }, `Internal error: ${rootMessage(error)}`);
   process.exit(1);
 }

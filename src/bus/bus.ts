@@ -1,58 +1,71 @@
-import type { Person, Standing } from '../types/identity.ts';
-import type { StoredMessage } from '../types/rest.ts';
-import type { Place, Room } from '../types/room.ts';
-import type { EphemeralFrame, PersonalFrame } from '../types/websocket.ts';
+import type { EphemeralFrame, PersonalFrame } from '../protocol/frames.ts';
+import type { Person, UserState } from '../protocol/identity.ts';
+import type { StoredMessage } from '../protocol/rest.ts';
+import type { Membership, Room, RoomRef } from '../protocol/room.ts';
 
 /** Notifications that were stored just now: of messages, or those with ids in a range. */
 export interface Notified {
-  /** Whose they are; undefined when it may be anyone. */
+  /** The users that they are for; undefined when these are not known. */
   userIds?: number[];
   messageIds?: number[];
   ids?: [from: number, to: number];
 }
 
-/** What every server must hear of, in the order in which it was published by each. Plain JSON. */
+export interface PeopleOfRoom {
+  room: RoomRef;
+  people: Person[];
+}
+
+/** An event for all servers, in the order in which each server published. Plain JSON. */
 export type BusEvent =
   /** New or changed messages of a room, committed, by rising `rev`. */
   | { kind: 'messages'; room: Room; messages: StoredMessage[] }
   /**
-   * These rooms may have changes that were never published: ask the database. Without `rooms` it is
-   * anything at all that may have been missed.
+   * These rooms may have changes that were never published: read the database. Without `roomIds`
+   * any event may have been missed.
    */
-  | { kind: 'doubt'; rooms?: string[] }
-  /** Shown now or never; `except` is the id of a user who need not see it. */
+  | { kind: 'resync'; roomIds?: number[] }
+  /** Shown now or never; `except` is the id of a user that is left out. */
   | { kind: 'ephemeral'; room: Room; frame: EphemeralFrame; except?: number }
-  /** There are notifications to be shown to those who are here. */
+  /** Notifications were stored, to be shown to connected users. */
   | { kind: 'notified'; notified: Notified }
   /** Shown now or never, to some users on all their connections. */
   | { kind: 'personal'; userIds: number[]; frame: PersonalFrame }
-  /** A user stands otherwise: has become an account, is banned, had its tokens ended. */
-  | { kind: 'standing'; user: Standing }
-  /** A room has changed; if it is private now, with the ids of those who may be in it. */
-  | { kind: 'room'; room: Room; members: number[] }
-  /** A user stands otherwise in a room. */
-  | { kind: 'place'; room: Room; userId: number; place: Place }
+  /** The state of a user has changed: an account, a ban, ended tokens. */
+  | { kind: 'user.updated'; user: UserState }
+  /** A room has changed; its version says when. */
+  | { kind: 'room.updated'; room: Room }
+  /** The membership of a user in a room has changed; its version says when. */
+  | { kind: 'membership.updated'; room: RoomRef; userId: number; membership: Membership }
   /** A room has been deleted. */
-  | { kind: 'gone'; room: Room }
-  /** A user has come into a room on a server, or is there no longer. */
-  | { kind: 'entered' | 'left'; server: string; room: string; person: Person }
-  /** All who are on a server, which may ask the others for the same. */
-  | { kind: 'here'; server: string; people: [room: string, person: Person][]; isAsking: boolean }
+  | { kind: 'room.deleted'; room: RoomRef }
+  /** A user's first connection has joined a room on a server, or the last one has left it. */
+  | {
+      kind: 'presence.entered' | 'presence.left';
+      server: string;
+      room: RoomRef;
+      person: Person;
+    }
+  /** All users on a server, which may ask the others for theirs. */
+  | { kind: 'presence.snapshot'; server: string; rooms: PeopleOfRoom[]; isAsking: boolean }
   /**
    * A server has stopped, or has given no sign of life for `silent` milliseconds and may not have published
    * all that it committed.
    */
-  | { kind: 'lost'; server: string; silent: number };
+  | { kind: 'server.lost'; server: string; silent: number };
 
-/** Carries what was committed to whoever shows it or acts on it. */
+/** Carries committed changes to the parts that show them or act on them. */
 export interface Bus {
   /** Names this server among those that share the bus. */
   readonly server: string;
-  /** Other servers may be on it. */
+  /** Whether other servers may be on the bus. */
   readonly isShared: boolean;
-  /** All that others publish comes through. When it does again, a `doubt` about everything comes first. */
-  readonly isWhole: boolean;
-  /** An event is with every listener of this server when it returns. */
+  /**
+   * Whether all changes that the others had committed less than a second ago have arrived. While it is false, a
+   * `resync` about everything comes every two seconds.
+   */
+  readonly isInSync: boolean;
+  /** Every listener of this server has the event when this returns. */
   publish(event: BusEvent): void;
   /** @returns the function that ends the subscription */
   subscribe(listener: (event: BusEvent) => void): () => void;

@@ -1,12 +1,17 @@
+import { type Ids, systemIds } from '../lib/ids.ts';
 import type { Bus, BusEvent } from './bus.ts';
 
 /** The bus of a server on its own. */
 export class MemoryBus implements Bus {
-  readonly server: string = crypto.randomUUID();
+  readonly server: string;
   readonly isShared: boolean = false;
   readonly #listeners = new Set<(event: BusEvent) => void>();
 
-  get isWhole(): boolean {
+  constructor({ ids }: { ids: Ids } = { ids: systemIds }) {
+    this.server = ids.uuid();
+  }
+
+  get isInSync(): boolean {
     return true;
   }
 

@@ -1,24 +1,37 @@
 import { fileURLToPath } from 'node:url';
-import { Pool } from '@neondatabase/serverless';
 import { SQL as BunSql } from 'bun';
-import { type SQL, sql } from 'drizzle-orm';
+import { sql } from 'drizzle-orm';
 import { drizzle as drizzleBun } from 'drizzle-orm/bun-sql';
 import { migrate as migrateBun } from 'drizzle-orm/bun-sql/migrator';
-import { drizzle as drizzleNeon } from 'drizzle-orm/neon-serverless';
-import { migrate as migrateNeon } from 'drizzle-orm/neon-serverless/migrator';
-import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import type { DatabaseSettings } from '../config.ts';
+import { rootMessage } from '../lib/root-cause.ts';
+import type { Database } from './database.ts';
 import { openEmbedded } from './embedded.ts';
-import { rootMessage } from './failures.ts';
+import { neon } from './neon.ts';
+import { overBun, postgres } from './postgres.ts';
 import * as schema from './schema/index.ts';
+import { Upkeep } from './upkeep.ts';
 
-/** What the services see, whichever of the three databases is behind it. */
-export type Database = PgDatabase<PgQueryResultHKT, typeof schema>;
+export { type Database, rows } from './database.ts';
 
 export interface OpenDatabase {
   db: Database;
-  /** Answers once the database does, and throws when it cannot be reached. */
+  /** The same database, over connections that are reserved for the writer's {@link OpenDatabase.lanes}. */
+  writes: Database;
+  /** How many rooms may be written to at the same time … */
+  lanes: number;
+  /** … and, beside them, rooms whose row another session holds. */
+  blockedLanes: number;
+  /** Seconds after which a wait for the database is given up. */
+  timeout: number;
+  /** Whether a transaction pooler is in between, so that there are no settings of a session. */
+  isPooled: boolean;
+  /** Whether the last wait for the database ended with an answer. */
+  isAnswering(): boolean;
+  /** Returns when the database answers. @throws when it cannot be reached */
   ping(): Promise<void>;
+  /** Settles when the embedded database has failed for good; any other database may come back. */
+  failure?: Promise<Error>;
   close(): Promise<void>;
 }
 
@@ -27,59 +40,58 @@ export class DatabaseError extends Error {
   override readonly name = 'DatabaseError';
 }
 
-/** Connections to an outside Postgres: one writes, the rest serve joins, pages and look-ups. */
-const POOL_SIZE = 10;
-/** Any number that other users of the same database are unlikely to choose. */
-const MIGRATION_LOCK = 7_232_428;
+/** Connections to an outside Postgres, unless its URL says `?max=`: half of them write, the rest serve joins, pages and look-ups. */
+const POOL_SIZE = 16;
+/** Seconds, unless the settings say otherwise. */
+const DEFAULT_TIMEOUT = 4;
 const migrationsFolder = fileURLToPath(new URL('./migrations', import.meta.url));
 
 /**
  * Opens the database that the settings name and brings its schema up to date.
  *
  * @param settings `databaseUrl` unset: embedded Postgres in `dataDir` (`memory` keeps nothing); a
- *   host under neon.tech: Neon's driver; any other URL: Postgres 13 or later
+ *   host under neon.tech: Neon's driver; any other URL: Postgres 13 or later; `?max=`: the most
+ *   connections, at least 2
  * @throws {DatabaseError} when it cannot be reached, is in use by another server, or refuses the migrations
  */
-export async function openDatabase(settings: DatabaseSettings): Promise<OpenDatabase> {
-  if (!settings.databaseUrl) return openEmbeddedDatabase(settings.dataDir);
-  const url = new URL(settings.databaseUrl);
-  const opened = url.hostname.endsWith('.neon.tech')
-    ? openNeon(settings.databaseUrl)
-    : openPostgres(settings.databaseUrl);
+export async function openDatabase(
+  settings: DatabaseSettings & { databaseTimeout?: number },
+): Promise<OpenDatabase> {
+  const { databaseUrl, dataDir, databaseTimeout: timeout = DEFAULT_TIMEOUT } = settings;
+  if (!databaseUrl) return openEmbeddedDatabase(dataDir, timeout);
+  const url = new URL(databaseUrl);
+  const isNeon = url.hostname.endsWith('.neon.tech');
   try {
-    // Servers that start at once queue up here; the migrator runs beside, in its own transaction.
-    await opened.db.transaction(async (lock) => {
-      await lock.execute(sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`);
-      await opened.migrate();
-    });
+    const engine = isNeon
+      ? neon(databaseUrl, timeout, migrationsFolder)
+      : await postgres(databaseUrl, timeout, migrationsFolder);
+    await engine.migrate();
+    const max = Math.max(2, Number(url.searchParams.get('max')) || POOL_SIZE);
+    const pulse = { isAnswering: true };
+    const reads = engine.open(Math.ceil(max / 2), pulse);
+    const writers = Math.floor(max / 2);
+    const writes = engine.open(writers, pulse);
+    return {
+      db: reads.db,
+      writes: writes.db,
+      lanes: Math.ceil(writers / 2),
+      blockedLanes: Math.max(1, Math.floor(writers / 2)),
+      timeout,
+      isPooled: engine.isPooled,
+      isAnswering: () => pulse.isAnswering,
+      ping: () => ping(reads.db),
+      async close() {
+        await Promise.all([reads.close(), writes.close()]);
+      },
+    };
   } catch (error) {
-    await opened.close();
     throw new DatabaseError(
-      `cannot use the database ${url.pathname.slice(1)} at ${url.host}: ${rootMessage(error)}`,
+      `DATABASE_URL: cannot use the database ${url.pathname.slice(1)} at ${url.host}: ${rootMessage(error)}`,
     );
   }
-  return opened;
 }
 
-/** Rows of a statement written by hand; the drivers wrap them differently. */
-export async function rows<Row>(db: Pick<Database, 'execute'>, statement: SQL): Promise<Row[]> {
-  const result = (await db.execute(statement)) as Row[] | { rows: Row[] };
-  return Array.isArray(result) ? result : result.rows;
-}
-
-type Migratable = OpenDatabase & { migrate(): Promise<void> };
-
-function openPostgres(connection: string): Migratable {
-  const client = new BunSql(connection, {
-    max: POOL_SIZE,
-    idleTimeout: 60,
-    // Bun waits this long, too, for a connection that was closed while it was being made.
-    connectionTimeout: 5,
-  });
-  return overBunSql(client, () => client.close({ timeout: 2 }));
-}
-
-async function openEmbeddedDatabase(dataDir: string): Promise<OpenDatabase> {
+async function openEmbeddedDatabase(dataDir: string, timeout: number): Promise<OpenDatabase> {
   const embedded = await openEmbedded(dataDir).catch((error) => {
     throw new DatabaseError(rootMessage(error));
   });
@@ -91,42 +103,47 @@ async function openEmbeddedDatabase(dataDir: string): Promise<OpenDatabase> {
     database: 'postgres',
     max: 1,
   });
-  const opened = overBunSql(client, async () => {
-    await client.close({ timeout: 2 });
-    await embedded.close();
-  });
+  const failure = embedded.failure.then(
+    ({ message }) => new DatabaseError(`the database in ${dataDir} has failed: ${message}`),
+  );
   try {
-    await opened.migrate();
-    if (embedded.writesMayBeLost) {
-      await opened.db.update(schema.rooms).set({ epoch: sql`gen_random_uuid()` });
-      embedded.settle();
-    }
+    const migrated = migrateBun(drizzleBun({ client, schema }), { migrationsFolder });
+    await Promise.race([migrated, failure.then((error) => Promise.reject(error))]);
   } catch (error) {
-    await opened.close();
-    throw new DatabaseError(`cannot migrate the database in ${dataDir}: ${rootMessage(error)}`);
+    // A failure to close is part of the same fault.
+    await client.close({ timeout: 2 }).catch(() => {});
+    await embedded.close().catch(() => {});
+    throw error instanceof DatabaseError
+      ? error
+      : new DatabaseError(
+          `DATA_DIR: cannot migrate the database in ${dataDir}: ${rootMessage(error)}`,
+        );
   }
-  return opened;
-}
-
-function overBunSql(client: BunSql, close: () => Promise<void>): Migratable {
-  const db = drizzleBun(client, { schema });
+  const pulse = { isAnswering: true };
+  const { db, pool, close } = overBun(() => client, { max: 1, timeout, isSingle: true, pulse });
+  // Upkeep has no deadline; statements that wait for it are not sent, and have theirs.
+  const upkeep = new Upkeep((statement) =>
+    pool.run(async (client) => client.unsafe(statement), Number.POSITIVE_INFINITY),
+  );
+  upkeep.start();
   return {
     db,
-    migrate: () => migrateBun(db, { migrationsFolder }),
-    ping: async () => void (await db.execute(sql`select 1`)),
-    close,
+    writes: db,
+    lanes: 1,
+    blockedLanes: 1,
+    timeout,
+    isPooled: false,
+    isAnswering: () => pulse.isAnswering,
+    failure,
+    ping: () => ping(db),
+    async close() {
+      upkeep.close();
+      await close();
+      await embedded.close();
+    },
   };
 }
 
-function openNeon(connectionString: string): Migratable {
-  const pool = new Pool({ connectionString, max: POOL_SIZE, connectionTimeoutMillis: 10_000 });
-  // A connection lost while idle is replaced at the next use; unheard, the event would end the process.
-  pool.on('error', () => {});
-  const db = drizzleNeon(pool, { schema });
-  return {
-    db,
-    migrate: () => migrateNeon(db, { migrationsFolder }),
-    ping: async () => void (await db.execute(sql`select 1`)),
-    close: () => pool.end(),
-  };
+async function ping(db: Database): Promise<void> {
+  await db.execute(sql`select 1`);
 }

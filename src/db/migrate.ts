@@ -1,6 +1,6 @@
 /** `bun run db:migrate`: brings the schema up to date without serving. */
 import { readDatabaseSettings } from '../config.ts';
-import { rootMessage } from './failures.ts';
+import { rootMessage } from '../lib/root-cause.ts';
 import { openDatabase } from './index.ts';
 
 try {

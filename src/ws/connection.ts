@@ -1,69 +1,89 @@
-import { rootMessage, toChatError } from '../db/failures.ts';
+import { toChatError } from '../db/failures.ts';
 import { ChatError, Disconnect, errorCodes } from '../errors.ts';
-import { type Limits, tooFast } from '../services/limits.ts';
-import { type RateLimit, Strikes } from '../services/rate-limit.ts';
-import { FrameError, parseFrame } from '../types/parse-frame.ts';
-import type { ClientFrame, ServerFrame } from '../types/websocket.ts';
-import type { Caller } from './admission.ts';
-import { encode, withId } from './frames.ts';
+import { rootMessage } from '../lib/root-cause.ts';
+import { type Limits, tooFast } from '../limits/limits.ts';
+import { Strikes, type TokenBucket } from '../limits/token-bucket.ts';
+import { encode, withId } from '../live/encode.ts';
+import type { Logger } from '../log.ts';
+import type { ClientFrame, ServerFrame } from '../protocol/frames.ts';
+import { FrameError, parseFrame } from '../protocol/parse-frame.ts';
+import type { Begin, Command, Commands } from './commands.ts';
+import type { Handshake } from './credentials.ts';
 import { Inbox } from './inbox.ts';
 import { Session, type SessionParts } from './session.ts';
 
-/** What a connection needs of its WebSocket. */
+/** The part of a WebSocket that a connection needs. */
 export interface Socket {
-  /** Sends frames in order, in one write where it can. */
+  /** Sends frames in order, in one write if possible. */
   send(frames: string[]): void;
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;
   close(code: number, reason: string): void;
 }
 
-export interface ConnectionParts extends SessionParts {
-  limits: Limits;
+/** A frame, and its time of arrival by the monotonic clock. */
+interface Received {
+  raw: string | Uint8Array;
+  at: number;
 }
 
-/** Frames that are refused in a minute, before the connection is closed: those that make no sense … */
+export interface ConnectionParts extends SessionParts {
+  /** Whether the database answers; while it does not, nothing waits for longer than {@link ANSWER_WITHIN_MS}. */
+  isAnswering(): boolean;
+  commands: Commands;
+  limits: Limits;
+  log: Logger;
+}
+
+/** The refused frames a minute that close a connection: frames that make no sense … */
 const MAX_INVALID_FRAMES = 20;
-/** … and those that come too fast. */
+/** … and frames that come too fast. */
 const MAX_TOO_FAST = 100;
 const MINUTE_MS = 60_000;
-/** Over every door; all else is counted here. */
-const COUNTED_WHERE_SAID = new Set(['message', 'edit', 'delete', 'react', 'event']);
-/** What a frame costs beside its text. */
+/** The cost of a frame beside its text. */
 const FRAME_COST = 200;
+/** The longest that a client waits for a reply while the database does not answer, in milliseconds. */
+const ANSWER_WITHIN_MS = 4500;
+/** How often the state of the database is checked during a wait, in milliseconds. */
+const LOOK_EVERY_MS = 250;
 
 /**
- * One client's line: what comes is taken up in order, what goes out leaves in order, and what cannot
- * be done is answered by an error. What the frames mean is for its {@link Session} to say.
+ * A client's connection: frames are handled in order, replies leave in order, and a frame that cannot be carried out
+ * is answered with an error. The meaning of the frames is the business of the {@link Session}.
  */
 export class Connection {
   #open = true;
-  /** It was sent away: what it sent and what waits for it counts no more. */
+  /** The server has ended the connection: its queued frames, in and out, are dropped. */
   #ended = false;
   #outbox: string[] = [];
   readonly #session: Session;
-  readonly #inbox: Inbox<string | Uint8Array | (() => Promise<void>)> = new Inbox((item) =>
-    typeof item === 'function' ? item() : this.#handle(item),
-  );
+  readonly #inbox: Inbox<Received | (() => Promise<void>)>;
 
-  readonly #frames: RateLimit;
-  readonly #invalid = new Strikes(MAX_INVALID_FRAMES, MINUTE_MS);
-  readonly #tooFast = new Strikes(MAX_TOO_FAST, MINUTE_MS);
+  readonly #frames: TokenBucket;
+  readonly #invalid: Strikes;
+  readonly #tooFast: Strikes;
 
   constructor(
     private readonly socket: Socket,
     private readonly parts: ConnectionParts,
-    caller: Caller,
+    handshake: Handshake,
   ) {
     this.#frames = parts.limits.forFrames();
-    const line = {
+    this.#invalid = new Strikes(parts, MAX_INVALID_FRAMES, MINUTE_MS);
+    this.#tooFast = new Strikes(parts, MAX_TOO_FAST, MINUTE_MS);
+    const outbound = {
       send: (...frames: string[]) => this.#send(...frames),
       flush: () => this.#flush(),
       subscribe: (topic: string) => this.#open && socket.subscribe(topic),
       unsubscribe: (topic: string) => this.#open && socket.unsubscribe(topic),
       end: (reason: Disconnect) => this.#end(reason),
     };
-    this.#session = new Session(parts, line, caller);
+    this.#session = new Session(parts, outbound, handshake);
+    this.#inbox = new Inbox(
+      (item) => (typeof item === 'function' ? item() : this.#handle(item)),
+      // A back end with `API_KEY` posts for many users.
+      handshake.identity.kind === 'key' ? undefined : parts.limits.inFlight(handshake.address),
+    );
     this.#inbox.push(() => this.#session.open(), 0);
   }
 
@@ -72,19 +92,19 @@ export class Connection {
     return this.#session.protocol;
   }
 
-  /** A frame came. */
+  /** Takes a frame that has arrived. */
   receive(raw: string | Uint8Array): void {
-    if (this.#inbox.push(raw, raw.length + FRAME_COST)) return;
-    this.#refuse(
-      new ChatError('overloaded', 'Too many frames at once; wait for replies.', 1),
-      idOf(raw),
-    );
+    const at = this.parts.clock.monotonic();
+    if (this.#inbox.push({ raw, at }, raw.length + FRAME_COST) || this.#ended) return;
+    const overloaded = new ChatError('overloaded', 'Too many frames at once; wait for replies.', 1);
+    this.#refuse(overloaded, idOf(raw));
+    if (this.#tooFast.add()) this.#end(flooding());
   }
 
-  /** The socket is gone. What came before still takes effect. */
+  /** The socket is closed. Earlier frames still take effect. */
   closed(): void {
     this.#open = false;
-    const at = new Date();
+    const at = new Date(this.parts.clock.now());
     this.#inbox.push(() => this.#inbox.settled().then(() => this.#session.drop(at)), 0);
   }
 
@@ -93,46 +113,81 @@ export class Connection {
     this.#send(encode(frame));
   }
 
-  /**
-   * Messages follow each other without waiting; whatever else reads or changes where the user is
-   * waits for those before it, so that nobody is seen to leave before having spoken.
-   *
-   * @returns a promise when the next frame has to wait for this one; it never rejects
-   */
-  #handle(raw: string | Uint8Array): Promise<void> | undefined {
+  /** @returns a promise when the next frame has to wait for this one; it never rejects */
+  #handle({ raw, at }: Received): Promise<void> | undefined {
     if (this.#ended) return;
     let id: string | undefined;
     try {
       const frame = parseFrame(raw);
       id = frame.id;
-      if (!COUNTED_WHERE_SAID.has(frame.type)) this.#count();
-      switch (frame.type) {
-        case 'message': {
-          const prepared = this.#session.prepare(frame);
-          const post = () => this.#post(frame, raw.length + FRAME_COST);
-          if (prepared) return prepared.then(post, (error) => this.#refuse(error, id));
-          post();
-          return;
-        }
-        case 'ping':
-          this.#session.ping(frame);
-          return;
-        default:
-          return this.#inbox
-            .settled()
-            .then(() => this.#session.handle(frame))
-            .catch((error) => this.#refuse(error, id));
+      const until = at + ANSWER_WITHIN_MS;
+      if (this.#isTooLate(until)) throw noAnswer();
+      const command: Command = this.parts.commands[frame.type];
+      if (!command.isCountedAsMessage) this.#count();
+      if ('queued' in command) return this.#queue(frame, command, until);
+      this.#session.check(frame, command.needs);
+      if ('immediate' in command) {
+        command.immediate(this.#session, frame);
+        return;
       }
+      const begun = command.pipelined(this.#session, frame);
+      const cost = raw.length + FRAME_COST;
+      if (!(begun instanceof Promise)) return this.#begin(begun, id, cost);
+      return this.#answered(begun, until)
+        .then((begin) => this.#begin(begin, id, cost))
+        .catch((error) => this.#refuse(error, id));
     } catch (error) {
       this.#refuse(error, id);
     }
   }
 
-  #post(frame: Extract<ClientFrame, { type: 'message' }>, cost: number): void {
+  /** Waits for the frames before this one, so that a leave is never seen before the messages sent ahead of it. */
+  async #queue(
+    frame: ClientFrame,
+    command: Extract<Command, { queued: unknown }>,
+    until: number,
+  ): Promise<void> {
+    try {
+      await this.#answered(this.#inbox.settled(), until);
+      this.#session.check(frame, command.needs);
+      if (command.isCountedAsMessage) await this.#answered(this.#session.confirmUser(), until);
+      await this.#answered(command.queued(this.#session, frame), until);
+    } catch (error) {
+      this.#refuse(error, frame.id);
+    }
+  }
+
+  #isTooLate(until: number): boolean {
+    return this.parts.clock.monotonic() >= until && !this.parts.isAnswering();
+  }
+
+  /**
+   * Waits for some work while the database answers, or up to a deadline; only the wait is given up, not the work.
+   *
+   * @throws {ChatError} `unavailable`
+   */
+  async #answered<Result>(work: Result | Promise<Result>, until: number): Promise<Result> {
+    if (!(work instanceof Promise)) return work;
+    const { clock } = this.parts;
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    let cancel = () => {};
+    const wait = (ms: number) => {
+      cancel = clock.timer(ms, () =>
+        this.#isTooLate(until) ? reject(noAnswer()) : wait(LOOK_EVERY_MS),
+      );
+    };
+    wait(Math.max(0, until - clock.monotonic()));
+    try {
+      return await Promise.race([work, late]);
+    } finally {
+      cancel();
+    }
+  }
+
+  #begin(begin: Begin, id: string | undefined, cost: number): undefined {
     this.#inbox.begin(cost);
-    void this.#session
-      .message(frame)
-      .catch((error) => this.#refuse(error, frame.id))
+    void begin()
+      .catch((error) => this.#refuse(error, id))
       .then(() => this.#inbox.settle(cost));
   }
 
@@ -160,7 +215,7 @@ export class Connection {
     if (wait > 0) throw tooFast('Too many frames', wait);
   }
 
-  /** What is refused for the client's own fault is counted too, messages included. */
+  /** Counts refusals that are the client's own fault, those of messages included. */
   #countRefusal(error: ChatError): ChatError {
     const isOurs = errorCodes[error.code].status >= 500;
     if (isOurs || error.code === 'rate_limited' || error instanceof Disconnect) return error;
@@ -188,6 +243,16 @@ export class Connection {
     this.#outbox = [];
     if (this.#open) this.socket.send(frames);
   }
+}
+
+function noAnswer(): ChatError {
+  return new ChatError('unavailable', 'The database does not answer; try again.', 1);
+}
+
+function flooding(): Disconnect {
+  return new Disconnect(
+    new ChatError('rate_limited', 'Too many frames; wait a minute before reconnecting.'),
+  );
 }
 
 function idOf(raw: string | Uint8Array): string | undefined {

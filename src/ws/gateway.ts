@@ -1,18 +1,21 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun';
 import { closeCodes } from '../errors.ts';
-import { MAX_FRAME_BYTES } from '../types/websocket.ts';
-import type { Caller } from './admission.ts';
+import type { Cancel } from '../lib/clock.ts';
+import type { Publisher } from '../live/publisher.ts';
+import { MAX_FRAME_BYTES } from '../protocol/frames.ts';
+import { type CommandParts, createCommands } from './commands.ts';
 import { Connection, type ConnectionParts, type Socket } from './connection.ts';
+import type { Handshake } from './credentials.ts';
 
 /** What Bun keeps with each WebSocket. */
 export interface SocketData {
   connection?: Connection;
-  caller: Caller;
-  /** It counts no more among the connections of its address. */
+  handshake: Handshake;
+  /** Ends the count of this connection among those of its address. */
   release(): void;
-  /** Nothing has come since the last ping. */
+  /** Nothing has arrived since the last ping. */
   isSilent: boolean;
-  /** Too slow: it gets what was on its way, then the close. */
+  /** The client is too slow: it gets the frames that are on their way, then the close. */
   isLeaving: boolean;
 }
 
@@ -24,7 +27,7 @@ export interface Timing {
   pingEvery: number;
   /** How long a peer may stay silent after a ping. */
   pongWithin: number;
-  /** How long a connection may show no token in `AUTH=required`. */
+  /** How long a connection may be open without a token in `AUTH=required`. */
   tokenWithin: number;
 }
 
@@ -33,43 +36,53 @@ export const TIMING: Timing = { pingEvery: 30_000, pongWithin: 25_000, tokenWith
 
 /** Bytes that may wait to be sent to one client. */
 const MAX_UNSENT_BYTES = 1024 * 1024;
-/** How much may be published before every client's unsent bytes are looked at again. */
+/** How many bytes may be published before every client's unsent bytes are checked again. */
 const LOOK_EVERY_BYTES = 256 * 1024;
 /**
- * What the runtime keeps for a client before it closes it, without a code. Well above the other
+ * The unsent bytes past which the runtime closes a client, without a code. Well above the other
  * limits together, so that a client is closed with a code and never loses a frame silently.
  */
 const RUNTIME_LIMIT_BYTES = 4 * 1024 * 1024;
-/** How long a client that is too slow may take to read what was on its way, in milliseconds. */
+/** How long a client that is too slow may take to read the frames on their way, in milliseconds. */
 const LEAVING_MS = 10_000;
 /** How long a stop waits for clients to take the goodbye, in milliseconds. */
 const GOODBYE_MS = 500;
 
 const RESTARTING = 'The server is restarting';
 
-/** The time in which clients are sent away when the server stops: so much for each, to a maximum. */
+/** How long a stop takes to disconnect its clients: for each client, and at most. */
 const DRAIN_MS_EACH = 10;
 const DRAIN_MS = 2500;
 
+type GatewayParts = Omit<ConnectionParts, 'tokenWithin' | 'commands'> &
+  CommandParts & { publisher: Publisher };
+
 /**
  * The door `/ws`. Bun's own handlers are used rather than Elysia's `.ws`, which parses frames by
- * guessing, lets them overtake each other, and makes a wrapper with a dozen closures for each.
+ * guessing, lets them overtake each other, and makes a wrapper with a dozen closures for each event.
  */
 export class Gateway {
   readonly #open = new Set<Ws>();
-  readonly #heart: ReturnType<typeof setInterval>;
+  readonly #stopBeating: Cancel;
+  #isDraining = false;
   #publishedBytes = 0;
   #emptied: (() => void) | undefined;
 
   readonly #parts: ConnectionParts;
 
   constructor(
-    parts: Omit<ConnectionParts, 'tokenWithin'>,
+    parts: GatewayParts,
     private readonly settings: { compression: boolean },
     { pingEvery, pongWithin, tokenWithin }: Timing,
   ) {
-    this.#parts = { ...parts, tokenWithin };
-    this.#heart = setInterval(() => this.#beat(pongWithin), pingEvery);
+    this.#parts = { ...parts, commands: createCommands(parts), tokenWithin };
+    parts.publisher.onPublish((bytes) => this.#published(bytes));
+    this.#stopBeating = parts.clock.every(pingEvery, () => this.#beat(pongWithin));
+  }
+
+  /** The server is stopping. */
+  get isDraining(): boolean {
+    return this.#isDraining;
   }
 
   /** The number of open WebSockets. */
@@ -85,12 +98,12 @@ export class Gateway {
       backpressureLimit: RUNTIME_LIMIT_BYTES,
       closeOnBackpressureLimit: true,
       // The runtime counts what it sends as a sign of life, so a peer that died in a busy room would
-      // never be noticed; the heartbeat here counts what comes.
+      // never be noticed; this heartbeat counts received frames.
       idleTimeout: 0,
       sendPings: false,
       open: (ws) => {
         this.#open.add(ws);
-        ws.data.connection = new Connection(this.#socket(ws), this.#parts, ws.data.caller);
+        ws.data.connection = new Connection(this.#socket(ws), this.#parts, ws.data.handshake);
       },
       message: (ws, raw) => {
         ws.data.isSilent = false;
@@ -98,7 +111,7 @@ export class Gateway {
       },
       drain: (ws) => {
         if (!ws.data.isLeaving || ws.getBufferedAmount() > 0) return;
-        ws.close(closeCodes.slow, 'Too slow: reconnect and resume');
+        ws.close(closeCodes.slow.code, 'Too slow: reconnect and resume');
       },
       pong: (ws) => {
         ws.data.isSilent = false;
@@ -113,23 +126,24 @@ export class Gateway {
   }
 
   /**
-   * @param caller who asks, and from where
-   * @throws {ChatError} `rate_limited` when there are too many connections from there
+   * @param handshake the identity and the address of the client
+   * @throws {ChatError} `rate_limited` when there are too many connections from this address
    * @returns whether the request asked for a WebSocket and now has one
    */
-  upgrade(request: Request, server: Server<SocketData>, caller: Caller): boolean {
-    const release = this.#parts.limits.connect(caller.address);
-    const data = { caller, release, isSilent: false, isLeaving: false };
+  upgrade(request: Request, server: Server<unknown> | null, handshake: Handshake): boolean {
+    if (!server) return false;
+    const release = this.#parts.limits.connect(handshake.address);
+    const data = { handshake, release, isSilent: false, isLeaving: false };
     const isUpgraded = server.upgrade(request, { data });
     if (!isUpgraded) release();
     return isUpgraded;
   }
 
   /**
-   * To be told of everything that is published: no client's unsent bytes grow by more than that, so
-   * looking at them now and then is enough, and costs next to nothing.
+   * Counts everything that is published: no client's unsent bytes grow by more than that, so an
+   * occasional check is enough, and costs next to nothing.
    */
-  published(bytes: number): void {
+  #published(bytes: number): void {
     this.#publishedBytes += bytes;
     if (this.#publishedBytes < LOOK_EVERY_BYTES) return;
     this.#publishedBytes = 0;
@@ -137,33 +151,35 @@ export class Gateway {
   }
 
   /**
-   * Sends the clients of protocol 1 away, one after the other so that they do not come back all at
-   * once; until its turn each is served as ever.
+   * Disconnects the clients of protocol 1, one after the other so that they do not come back all at
+   * once; until its turn each is served as usual.
    */
   async drain(): Promise<void> {
+    this.#isDraining = true;
     const leaving = [...this.#open].filter(({ data }) => data.connection?.protocol === 1);
     const step = Math.min(DRAIN_MS_EACH, DRAIN_MS / leaving.length);
     for (const [index, ws] of leaving.entries()) {
       const reconnectIn = Math.round((index + 1) * step);
       ws.data.connection?.notify({ type: 'draining', reconnectIn });
     }
-    const start = Date.now();
+    const { clock } = this.#parts;
+    const start = clock.monotonic();
     for (const [index, ws] of leaving.entries()) {
-      const wait = start + (index + 1) * step - Date.now();
-      if (wait > 0) await Bun.sleep(wait);
-      ws.close(closeCodes.restart, RESTARTING);
+      const wait = start + (index + 1) * step - clock.monotonic();
+      if (wait > 0) await clock.sleep(wait);
+      ws.close(closeCodes.restart.code, RESTARTING);
     }
   }
 
-  /** Closes what is still open; returns when it is gone, or after half a second. */
+  /** Closes the remaining connections; returns when all are gone, or after half a second. */
   async close(): Promise<void> {
-    clearInterval(this.#heart);
+    this.#stopBeating();
     if (this.#open.size === 0) return;
     const emptied = new Promise<void>((done) => {
       this.#emptied = done;
     });
-    for (const ws of this.#open) ws.close(closeCodes.restart, RESTARTING);
-    await Promise.race([emptied, Bun.sleep(GOODBYE_MS)]);
+    for (const ws of this.#open) ws.close(closeCodes.restart.code, RESTARTING);
+    await Promise.race([emptied, this.#parts.clock.sleep(GOODBYE_MS)]);
   }
 
   #beat(patience: number): void {
@@ -172,13 +188,13 @@ export class Gateway {
       ws.data.isSilent = true;
       ws.ping();
     }
-    setTimeout(() => {
+    this.#parts.clock.timer(patience, () => {
       for (const ws of pinged) if (ws.data.isSilent) ws.terminate();
-    }, patience).unref();
+    });
   }
 
   /**
-   * Sends away a client that is too slow. The runtime cuts off whoever does not read a close at once,
+   * Disconnects a client that is too slow. The runtime cuts off clients that do not read a close at once,
    * so the close waits until all before it is read; the client is out of its rooms meanwhile.
    */
   #checkPace(ws: Ws): void {
@@ -186,7 +202,7 @@ export class Gateway {
     ws.data.isLeaving = true;
     for (const topic of ws.subscriptions) ws.unsubscribe(topic);
     ws.data.connection?.closed();
-    setTimeout(() => ws.terminate(), LEAVING_MS).unref();
+    this.#parts.clock.timer(LEAVING_MS, () => ws.terminate());
   }
 
   #socket(ws: Ws): Socket {

@@ -1,45 +1,60 @@
-/** Bytes of frames that may wait for the ones before them. */
+import type { Load } from '../limits/in-flight.ts';
+
+/** The most bytes of frames that may wait in the queue. */
 const MAX_QUEUED_COST = 4 * 1024 * 1024;
-/** Bytes of messages that may be with the writer; what comes behind them waits here. */
+/** The most bytes of messages that may be unsettled at the writer; further frames wait in the queue. */
 const MAX_UNSETTLED_COST = 1024 * 1024;
 
+/** Without a limit. */
+const UNBOUNDED: Load = { take: () => true, give: () => {} };
+
 /**
- * What one client sent, taken up one after the other in the order in which it came. Some of it
- * (messages) only has to be begun before the next is taken up; its cost is counted until it is settled.
+ * A queue of what one client sent, handled one item after the other. Some items (messages) only have to be begun
+ * before the next one is handled; their cost is counted until they are settled.
  */
 export class Inbox<Item> {
   readonly #queue: { item: Item; cost: number }[] = [];
   #queuedCost = 0;
   #unsettledCost = 0;
   #busy = false;
+  #isBegun = false;
   #whenSettled: (() => void) | undefined;
 
   /**
-   * @param handle takes up one item; a promise, which must not reject, holds up the next one
+   * @param handle handles one item; a promise, which must not reject, delays the next item
+   * @param load the unanswered bytes of the client's network, over all its connections
    */
-  constructor(private readonly handle: (item: Item) => Promise<void> | undefined) {}
+  constructor(
+    private readonly handle: (item: Item) => Promise<void> | undefined,
+    private readonly load: Load = UNBOUNDED,
+  ) {}
 
-  /** @returns false when too much waits already; then the item is not taken */
+  /** @returns false when the queue is full, and the item was not added */
   push(item: Item, cost: number): boolean {
-    if (this.#queuedCost + cost > MAX_QUEUED_COST) return false;
+    if (this.#queuedCost + cost > MAX_QUEUED_COST || !this.load.take(cost)) return false;
     this.#queuedCost += cost;
     this.#queue.push({ item, cost });
     this.#pump();
     return true;
   }
 
-  /** Something was begun that the next item need not wait for. It must be told by {@link settle}. */
+  /**
+   * The item that is being handled was begun, and the next one need not wait for it. {@link settle} must be
+   * called later with the same cost.
+   */
   begin(cost: number): void {
+    this.#isBegun = true;
     this.#unsettledCost += cost;
   }
 
   settle(cost: number): void {
     this.#unsettledCost -= cost;
+    this.load.give(cost);
     if (this.#unsettledCost === 0) this.#whenSettled?.();
     this.#pump();
   }
 
-  /** Returns when all that was begun is settled. For the item that is being handled. */
+  /** Returns when all items that were begun are settled; to be called while an item is handled. */
   async settled(): Promise<void> {
     if (this.#unsettledCost === 0) return;
     await new Promise<void>((done) => {
@@ -47,15 +62,26 @@ export class Inbox<Item> {
     });
   }
 
+  /** A begun item counts until it is settled. */
+  #done(cost: number): void {
+    if (!this.#isBegun) this.load.give(cost);
+  }
+
   #pump(): void {
     while (!this.#busy && this.#unsettledCost < MAX_UNSETTLED_COST) {
       const next = this.#queue.shift();
       if (!next) return;
-      this.#queuedCost -= next.cost;
-      const effect = this.handle(next.item);
-      if (!effect) continue;
+      const { item, cost } = next;
+      this.#queuedCost -= cost;
+      this.#isBegun = false;
+      const effect = this.handle(item);
+      if (!effect) {
+        this.#done(cost);
+        continue;
+      }
       this.#busy = true;
       void effect.then(() => {
+        this.#done(cost);
         this.#busy = false;
         this.#pump();
       });

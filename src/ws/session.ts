@@ -1,258 +1,309 @@
-import { ChatError, type Disconnect } from '../errors.ts';
-import type { Logger } from '../log.ts';
-import type { Position as ReadPosition } from '../services/read-positions.ts';
-import type { Person } from '../types/identity.ts';
-import type { Place } from '../types/room.ts';
-import { isSameName, parseRoomName } from '../types/text.ts';
-import { type ClientFrame, DEFAULT_ROOM, type ServerFrame } from '../types/websocket.ts';
-import { Admission, type AdmissionParts, type Caller } from './admission.ts';
-import type { Attendance } from './attendance.ts';
-import { Conversation, type ConversationParts, type FrameOf } from './conversation.ts';
-import { basicMessage, encode, systemFrame, withId, withMessages } from './frames.ts';
-import type { Hub } from './hub.ts';
+import type { Author } from '../chat/chat.service.ts';
+import type { ReadCursor, ReadCursors } from '../chat/read-cursors.ts';
+import { ChatError, Disconnect } from '../errors.ts';
+import { networkOf } from '../limits/address.ts';
+import { basicMessage, encode, systemFrame, withId, withMessages } from '../live/encode.ts';
+import type { Page } from '../live/feed.ts';
+import type { Live } from '../live/live.ts';
+import type { LiveRoom, Subscription } from '../live/room.ts';
+import { parseRoomName } from '../protocol/checks.ts';
 import {
-  checkFull,
-  checkSameAs,
-  type Joined,
-  notJoined,
-  notYou,
-  type State,
-  stayIn,
-  topicOf,
-} from './joined.ts';
-import type { LiveRoom } from './live-room.ts';
-import type { Notifier } from './notifier.ts';
-import type { Presence } from './presence.ts';
-import type { Page } from './room-log.ts';
-import { Stay } from './stay.ts';
-import { topics } from './topics.ts';
+  type ClientFrame,
+  DEFAULT_ROOM,
+  type FrameOf,
+  type ServerFrame,
+  type ServerFrameOf,
+} from '../protocol/frames.ts';
+import { type Person, type Scope, scopeOf } from '../protocol/identity.ts';
+import type { Membership, Room } from '../protocol/room.ts';
+import type { RoomService } from '../rooms/room.service.ts';
+import { Credentials, type CredentialsParts, type Handshake } from './credentials.ts';
+import { JoinedRooms } from './joined-rooms.ts';
+import type { Outbound } from './outbound.ts';
+import { checkFields, checkSameUser, checkUnchanged, notJoined } from './session-checks.ts';
 
-export interface SessionParts extends AdmissionParts, ConversationParts {
-  hub: Hub;
-  notifier: Notifier;
-  attendance: Attendance;
-  presence: Presence;
-  log: Logger;
+export interface SessionParts extends CredentialsParts {
+  rooms: RoomService;
+  cursors: ReadCursors;
+  live: Live;
 }
 
-/** A room that is being joined, and what the client is told of it. */
-interface Arrival {
+/** The needs of a frame: nothing, a join, or a join in protocol 1. */
+export type Needs = 'nothing' | 'join' | 'protocol 1';
+
+/** A client has no user before its first `join`; after it, it is one user with one protocol. */
+type State = { isJoined: false } | Joined;
+interface Joined {
+  isJoined: true;
+  user: Person;
+  protocol: 0 | 1;
+  rooms: JoinedRooms;
+  /** Stops the personal frames of the user. */
+  stopListening(): void;
+  /** The rooms to which personal frames are limited. */
+  scope: Scope;
+}
+
+/** A room that is being joined, and the contents of the reply. */
+interface JoinResult {
   live: LiveRoom;
-  place: Place;
+  membership: Membership;
   page: Page;
-  position: ReadPosition;
-}
-
-/** The way to the client. */
-export interface Line {
-  /** Sends frames, in order with all others; they may wait for the end of the turn, or for `flush`. */
-  send(...frames: string[]): void;
-  flush(): void;
-  subscribe(topic: string): void;
-  unsubscribe(topic: string): void;
-  /** Sends what waits, and closes. */
-  end(reason: Disconnect): void;
+  cursor: ReadCursor;
 }
 
 const MAX_LISTED_USERS = 100;
-/** Rooms that one connection may be in. */
-const MAX_ROOMS = 1000;
 
-/** Who a client is, the rooms it is in, and what its frames do. Every method throws `ChatError`s. */
+/** The user of a connection, and the rooms that it is in. Every method throws `ChatError`s. */
 export class Session {
-  #state: State = { joined: false };
-  readonly #admission: Admission;
+  #state: State = { isJoined: false };
+  readonly #credentials: Credentials;
 
   constructor(
     private readonly parts: SessionParts,
-    private readonly line: Line,
-    caller: Caller,
+    private readonly outbound: Outbound,
+    handshake: Handshake,
   ) {
-    this.#admission = new Admission(parts, caller, (reason) => line.end(reason));
+    this.#credentials = new Credentials(parts, handshake, (reason) => outbound.end(reason));
+    this.reader = networkOf(handshake.address);
   }
 
-  /** To be called before any frame is taken up, and to be waited for; it never rejects. */
+  /** To be called and awaited before any frame is handled; it never rejects. */
   open(): Promise<void> {
-    return this.#admission.open();
+    return this.#credentials.open();
   }
 
-  /** Its frames are not counted. */
+  /** Whether its frames are not counted. */
   get isTrusted(): boolean {
-    return this.#admission.isTrusted;
+    return this.#credentials.isTrusted;
   }
 
   /** The protocol that the client speaks, once it has joined. */
   get protocol(): 0 | 1 | undefined {
-    return this.#state.joined ? this.#state.protocol : undefined;
+    return this.#state.isJoined ? this.#state.protocol : undefined;
   }
 
-  /** @returns a promise when it must be found out first where this message goes; it may reject */
-  prepare(frame: FrameOf<'message'>): Promise<void> | undefined {
-    return this.#state.joined ? this.#state.conversation.prepare(frame) : undefined;
+  /** The key of this reader in queues; see {@link MessageReader.page}. */
+  readonly reader: string;
+
+  /** The user, with the identity of the latest token. @throws {ChatError} `not_joined` */
+  get author(): Author {
+    const { user } = this.#joined;
+    return { ...this.#credentials.principal(user), user };
   }
 
-  /** @returns when the message is committed and its ack is on its way */
-  async message(frame: FrameOf<'message'>): Promise<void> {
-    return this.#checkJoined(frame).conversation.message(frame);
-  }
-
-  ping(frame: FrameOf<'ping'>): void {
-    this.#checkFull(frame).conversation.ping(frame);
-  }
-
-  /** The frames that take effect one after the other. */
-  async handle(frame: Exclude<ClientFrame, FrameOf<'message' | 'ping'>>): Promise<void> {
-    switch (frame.type) {
-      case 'join':
-        return this.#join(frame);
-      case 'leave':
-        return this.#leave(frame);
-      case 'auth':
-        return this.#auth(frame);
-      case 'history':
-        return this.#checkFull(frame).conversation.history(frame);
-      case 'typing':
-        return this.#checkFull(frame).conversation.typing(frame);
-      case 'event':
-        return this.#checkFull(frame).conversation.event(frame);
-      case 'read':
-        return this.#checkFull(frame).conversation.read(frame);
-      case 'edit':
-      case 'delete':
-      case 'react':
-        return this.#checkFull(frame).conversation.change(frame);
+  /** @throws {ChatError} `not_joined`, `forbidden` for another's name, `unknown_type` in protocol 0 */
+  check(frame: ClientFrame, needs: Needs): void {
+    if (needs === 'nothing') return;
+    if (!this.#state.isJoined) throw notJoined('room' in frame ? frame.room : undefined);
+    const { user, protocol } = this.#state;
+    if ('username' in frame && frame.username !== undefined) checkSameUser(user, frame.username);
+    if (needs === 'protocol 1' && protocol === 0) {
+      const remedy = 'join with "protocol": 1';
+      throw new ChatError('unknown_type', `There is no "${frame.type}" in protocol 0; ${remedy}`);
     }
+  }
+
+  /** The room that a frame is for: the one it names, else the only one of the connection, else general. */
+  roomName({ room }: { room?: string }): string {
+    const { names } = this.#joined.rooms;
+    const [only] = names.length === 1 ? names : [];
+    return parseRoomName(room ?? only ?? DEFAULT_ROOM);
+  }
+
+  /** A room that the connection is in, by its name. */
+  room(name: string): Room | undefined {
+    return this.#joined.rooms.get(name)?.live.room;
+  }
+
+  /** @throws {ChatError} `not_joined` */
+  subscription(frame: { room?: string }): Subscription {
+    const name = this.roomName(frame);
+    const subscription = this.#joined.rooms.get(name);
+    if (!subscription) throw notJoined(name, this.#joined.user.username);
+    return subscription;
+  }
+
+  /**
+   * The room of a frame, in which its sender may write: by the state that is known here or, while that may be
+   * outdated, by the database.
+   *
+   * @throws {ChatError} `not_joined`, `muted`, and the errors of a look-up in the database
+   */
+  writableRoom(frame: { room?: string }): Room | Promise<Room> {
+    const subscription = this.subscription(frame);
+    const { live } = subscription;
+    if (!this.parts.live.hub.isCurrent(live)) return this.#lookUpWritable(live);
+    subscription.checkMayWrite();
+    return live.room;
+  }
+
+  /**
+   * Reads the user from the database if its state may be outdated here.
+   *
+   * @throws {Disconnect} when this connection may not act as the user any more
+   */
+  async confirmUser(): Promise<void> {
+    if (this.parts.live.hub.isInSync) return;
+    await this.#credentials.check(this.#joined.user);
+  }
+
+  async join(frame: FrameOf<'join'>): Promise<void> {
+    const protocol = frame.protocol ?? this.protocol ?? 0;
+    if (this.#state.isJoined) checkUnchanged(this.#state, frame.username, protocol);
+    checkFields(frame, protocol, ['since', 'epoch', 'batch']);
+    const name = parseRoomName(frame.room ?? DEFAULT_ROOM);
+    const user = await this.#authenticate(frame);
+    if (this.#state.isJoined) this.#state.rooms.checkCount(name);
+    const principal = () => this.#credentials.principal(user);
+    await this.parts.live.hub.enter(name, {
+      principal,
+      authorize: async (known) => {
+        const access = await this.parts.rooms.authorizeOrCreate(principal(), name, 'read', known);
+        if (access.room.direct && protocol === 0) {
+          throw new ChatError('invalid_frame', 'Joining a direct room needs "protocol": 1');
+        }
+        return access;
+      },
+      // Messages are read last, since a busy room soon has newer ones.
+      read: async (live) => ({
+        cursor: await this.parts.cursors.getOrCreate(user, live.room),
+        fetched: await live.feed.fetch(frame, this.reader),
+      }),
+      subscribe: (live, membership, { cursor, fetched }) => {
+        const page = live.feed.page(frame, fetched);
+        this.#state = this.#state.isJoined ? this.#state : this.#begin(user, protocol);
+        this.#completeJoin(this.#state, frame, { live, membership, page, cursor });
+      },
+    });
+  }
+
+  leave(frame: FrameOf<'leave'>): void {
+    const { rooms, protocol, user } = this.#joined;
+    const left = frame.room === undefined ? rooms.all : [this.subscription(frame)];
+    if (left.length === 0) throw notJoined(undefined, user.username);
+    for (const subscription of left) {
+      rooms.leave(subscription);
+      if (protocol === 0) continue;
+      this.send({ type: 'left', ...withId(frame), room: subscription.live.name });
+    }
+  }
+
+  /** Accepts a fresh token of the same user. */
+  async renew(token: string): Promise<void> {
+    const joined = this.#joined;
+    const { rooms, user, protocol, scope } = joined;
+    await this.#credentials.renew(token, rooms.names);
+    // The token may be for other rooms.
+    const now = scopeOf(this.author.identity);
+    if (protocol === 1 && !Bun.deepEquals(scope, now)) {
+      joined.stopListening();
+      Object.assign(joined, { scope: now, stopListening: this.#listen(user) });
+    }
+    // The token may have another role.
+    for (const subscription of rooms.all) subscription.check();
   }
 
   /** The connection was lost at `at`. */
   drop(at: Date): void {
-    this.#admission.close();
-    if (!this.#state.joined) return;
-    this.#state.stopListening();
-    for (const stay of [...this.#state.rooms.values()]) {
-      this.#exit(this.#state, stay);
-      this.parts.attendance.drop(stay.live.name, this.#state.user, at);
-    }
+    this.#credentials.close();
+    if (!this.#state.isJoined) return;
+    const { rooms, stopListening } = this.#state;
+    stopListening();
+    for (const subscription of rooms.all) rooms.drop(subscription, at);
   }
 
-  async #join(frame: FrameOf<'join'>): Promise<void> {
-    const protocol = frame.protocol ?? this.protocol ?? 0;
-    if (this.#state.joined) checkSameAs(this.#state, frame.username, protocol);
-    if (protocol === 0 && (frame.since !== undefined || frame.epoch !== undefined)) {
-      throw new ChatError('invalid_frame', '"since" and "epoch" need "protocol": 1');
-    }
-    const { rooms, hub } = this.parts;
-    const name = parseRoomName(frame.room ?? DEFAULT_ROOM);
-    const user = await this.#enter(frame);
-    if (this.#state.joined && this.#state.rooms.size >= MAX_ROOMS && !this.#state.rooms.has(name)) {
-      const most = `A connection may be in ${MAX_ROOMS} rooms`;
-      throw new ChatError('overloaded', `${most}; leave one, or open another connection.`);
-    }
-    for (;;) {
-      const { changes } = hub;
-      const visitor = this.#admission.visitor(user);
-      const { room, place } = await rooms.enter(visitor, name, hub.find(name));
-      if (room.direct && protocol === 0) {
-        throw new ChatError('invalid_frame', 'A direct room needs "protocol": 1');
-      }
-      const live = await hub.open(room, changes);
-      if (!live) continue;
-      const arrival = await this.#look(frame, user, live).catch((error) => {
-        hub.release(live);
-        throw error;
-      });
-      if (changes === hub.changes) {
-        const page = live.log.page(frame, arrival.fetched);
-        this.#state = this.#state.joined ? this.#state : this.#begin(user, protocol);
-        this.#arrive(this.#state, frame, { ...arrival, live, place, page });
-        return;
-      }
-      hub.release(live);
-    }
+  send(frame: ServerFrame): void {
+    this.outbound.send(encode(frame));
   }
 
-  /** What a join needs of the database; the messages last, since a busy room soon moves on from them. */
-  async #look(frame: FrameOf<'join'>, user: Person, live: LiveRoom) {
-    const position = await this.parts.positions.enter(user, live.room);
-    return { position, fetched: await live.log.fetch(frame) };
+  /** Sends a frame that is encoded already. */
+  sendText(frame: string): void {
+    this.outbound.send(frame);
   }
 
-  /**
-   * The synchronous step in which a client is shown what there is, and subscribes to what follows; if
-   * it could wait, a change could slip through between.
-   */
-  #arrive(state: Joined, frame: { id?: string }, arrival: Arrival): void {
-    const { live, page, place } = arrival;
-    if (page.complete) this.#settle(state, live, place);
-    else this.#stayOut(state, live);
-    if (state.protocol === 0) this.#welcome(state.user, live, page);
-    else this.line.send(this.#joined(frame, state.user, arrival));
-    this.line.flush();
-    const topic = topicOf(state, live);
-    if (page.complete && topic) this.line.subscribe(topic);
+  /** Sends an `ack` for a frame with an id. */
+  acknowledge({ id }: { id?: string }, fields: Omit<ServerFrameOf<'ack'>, 'type' | 'id'> = {}) {
+    if (id !== undefined) this.send({ type: 'ack', id, ...fields });
   }
 
-  async #enter({ username, token }: FrameOf<'join'>): Promise<Person> {
-    if (!this.#state.joined) return this.#admission.enter(username, token);
-    if (token !== undefined) await this.#admission.renew(token, this.#state.rooms.keys());
+  get #joined(): Joined {
+    if (!this.#state.isJoined) throw notJoined();
+    return this.#state;
+  }
+
+  async #authenticate({ username, token }: FrameOf<'join'>): Promise<Person> {
+    if (!this.#state.isJoined) return this.#credentials.authenticate(username, token);
+    if (token !== undefined) await this.renew(token);
     return this.#state.user;
   }
 
+  async #lookUpWritable({ name, room: { id } }: LiveRoom): Promise<Room> {
+    const { author } = this;
+    await this.confirmUser();
+    const { room } = await this.parts.rooms.authorize(author, name, 'write');
+    // Another room has this name now.
+    if (room.id !== id) throw notJoined(name, author.user.username);
+    return room;
+  }
+
   #begin(user: Person, protocol: 0 | 1): Joined {
-    const send = (frame: string) => this.line.send(frame);
-    const visitor = () => ({ ...this.#admission.visitor(user), user });
-    const speaker = { user, protocol, rooms: new Map(), visitor };
-    const conversation = new Conversation(this.parts, speaker, send);
     let stopListening = () => {};
     if (protocol === 1) {
-      this.line.subscribe(topics.user(user.id));
-      stopListening = this.parts.notifier.open(user, send);
-      this.#admission.warnBy((seconds) => this.#reply({ type: 'expiring', seconds }));
+      stopListening = this.#listen(user, (frame) => this.outbound.send(frame));
+      this.#credentials.warnBy((seconds) => this.send({ type: 'expiring', seconds }));
     }
-    return { joined: true, ...speaker, conversation, stopListening };
+    const rooms = new JoinedRooms(
+      protocol,
+      () => ({ ...this.#credentials.principal(user), user }),
+      this.outbound,
+      this.parts.live.local,
+      (reason) => {
+        if (reason instanceof Disconnect) this.outbound.end(reason);
+        else this.send({ type: 'error', code: reason.code, content: reason.message });
+      },
+    );
+    const scope = scopeOf(this.#credentials.principal(user).identity);
+    return { isJoined: true, user, protocol, rooms, stopListening, scope };
   }
 
-  #settle(state: Joined, live: LiveRoom, place: Place): void {
-    const { rooms, user } = state;
-    if (rooms.has(live.name)) {
-      this.parts.hub.release(live);
-      return;
-    }
-    const topic = topicOf(state, live);
-    const line = topic && {
-      pause: () => this.line.unsubscribe(topic),
-      resume: () => this.line.subscribe(topic),
-    };
-    const putOut = (reason: ChatError) => this.#putOut(state, stay, reason);
-    const stay = new Stay(live, place, state.visitor, putOut, line || undefined);
-    rooms.set(live.name, stay);
-    this.parts.attendance.enter(live.name, user);
+  /** Starts the personal frames of the user, within the scope of the token. */
+  #listen(user: Person, greet = (_: string) => {}): () => void {
+    const scope = scopeOf(this.#credentials.principal(user).identity);
+    return this.parts.live.listen({ id: user.id, scope }, this.outbound, greet);
   }
 
-  /** A page that is not the last one: the client is not in the room, or no longer. */
-  #stayOut(state: Joined, live: LiveRoom): void {
-    this.parts.hub.release(live);
-    const stay = state.rooms.get(live.name);
-    if (!stay) return;
-    this.#exit(state, stay);
-    this.parts.attendance.drop(live.name, state.user, new Date());
+  /** A part of the synchronous step of {@link Hub.enter}. */
+  #completeJoin(state: Joined, frame: FrameOf<'join'>, result: JoinResult): void {
+    const { live, membership, page } = result;
+    const { user, protocol, rooms } = state;
+    const known = rooms.get(live.name);
+    if (page.complete) rooms.enter(live, membership);
+    // A page that is not the last one: the client is not, or no longer, in the room.
+    else if (known) rooms.drop(known, new Date(this.parts.clock.now()));
+    if (protocol === 0) this.#welcome(user, result);
+    else this.outbound.send(this.#joinedFrame(frame, user, result));
+    this.outbound.flush();
+    if (page.complete) rooms.listen(live, frame.batch === true);
   }
 
-  /** The client may no longer be in a room. */
-  #putOut(state: Joined, stay: Stay, { code, message }: ChatError): void {
-    this.#exit(state, stay);
-    this.#reply({ type: 'error', code, content: message });
-    this.parts.attendance.leave(stay.live.name, state.user);
+  #welcome({ username }: Person, { live, page }: JoinResult): void {
+    const content = `Welcome ${username}!`;
+    const timestamp = this.parts.clock.timestamp();
+    const welcome = systemFrame({
+      room: live.name,
+      content,
+      event: 'welcome',
+      username,
+      timestamp,
+    });
+    const newest = page.changes.map(({ message }) => basicMessage(message));
+    this.outbound.send(welcome, ...newest);
   }
 
-  #welcome({ username }: Person, { name }: LiveRoom, { changes }: Page): void {
-    const recent = changes.map(({ message }) => basicMessage(message));
-    this.line.send(systemFrame(name, `Welcome ${username}!`), ...recent);
-  }
-
-  #joined(frame: { id?: string }, { username }: Person, arrival: Arrival): string {
-    const { live, page, position } = arrival;
-    const { presence } = this.parts;
+  #joinedFrame(frame: { id?: string }, { username }: Person, result: JoinResult): string {
+    const { live, page, cursor } = result;
+    const { presence } = this.parts.live;
     return withMessages(
       {
         type: 'joined',
@@ -263,63 +314,11 @@ export class Session {
         epoch: live.epoch,
         complete: page.complete,
         reset: page.reset,
-        ...position,
-        users: presence.some(live.name, MAX_LISTED_USERS),
-        userCount: presence.count(live.name),
+        ...cursor,
+        users: presence.some(live.room, MAX_LISTED_USERS),
+        userCount: presence.count(live.room),
       },
       page.changes,
     );
-  }
-
-  #leave(frame: FrameOf<'leave'>): void {
-    const state = this.#checkJoined(frame);
-    const left =
-      frame.room === undefined ? [...state.rooms.values()] : [stayIn(state.rooms, frame.room)];
-    if (left.length === 0) throw notJoined();
-    for (const stay of left) {
-      const room = stay.live.name;
-      this.#exit(state, stay);
-      this.parts.attendance.leave(room, state.user);
-      if (state.protocol === 1) this.#reply({ type: 'left', ...withId(frame), room });
-    }
-  }
-
-  async #auth(frame: FrameOf<'auth'>): Promise<void> {
-    const state = this.#checkFull(frame);
-    await this.#admission.renew(frame.token, state.rooms.keys());
-    // Its role may be another one.
-    for (const stay of [...state.rooms.values()]) stay.check();
-    this.#acknowledge(frame);
-  }
-
-  #exit(state: Joined, stay: Stay): void {
-    stay.end();
-    state.rooms.delete(stay.live.name);
-    const topic = topicOf(state, stay.live);
-    if (topic) this.line.unsubscribe(topic);
-    this.parts.hub.release(stay.live);
-  }
-
-  /** For frames that protocol 0 does not have. */
-  #checkFull(frame: Exclude<ClientFrame, FrameOf<'join' | 'message' | 'leave'>>): Joined {
-    const state = this.#checkJoined('room' in frame ? { room: frame.room } : {});
-    checkFull(state, frame.type);
-    return state;
-  }
-
-  #checkJoined({ username, room }: { username?: string; room?: string | undefined }): Joined {
-    if (!this.#state.joined) throw notJoined(room);
-    if (username !== undefined && !isSameName(username, this.#state.user.username)) {
-      throw new ChatError('forbidden', notYou(this.#state.user));
-    }
-    return this.#state;
-  }
-
-  #acknowledge({ id }: { id?: string }): void {
-    if (id !== undefined) this.#reply({ type: 'ack', id });
-  }
-
-  #reply(frame: ServerFrame): void {
-    this.line.send(encode(frame));
   }
 }

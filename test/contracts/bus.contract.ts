@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect } from 'bun:test';
 import type { Bus, BusEvent } from '../../src/bus/bus.ts';
-import type { Room } from '../../src/types/room.ts';
+import type { Room } from '../../src/protocol/room.ts';
 import { ROOM } from '../support/room.ts';
 import type { testWith } from '../support/services.ts';
 
 /** Something on the bus that says only which it is; all of them stay in order. */
 export function note(n: number): BusEvent & { room: Room } {
-  return { kind: 'gone', room: { ...ROOM, name: `${n}` } };
+  return { kind: 'room.deleted', room: { ...ROOM, name: `${n}` } };
 }
 
 /** Keeps what it hears until it is asked for. */
@@ -33,7 +33,9 @@ export class Listener {
 
   /** The notes that were heard, by their numbers. */
   notes(): number[] {
-    return this.heard.flatMap((event) => (event.kind === 'gone' ? Number(event.room.name) : []));
+    return this.heard.flatMap((event) =>
+      event.kind === 'room.deleted' ? Number(event.room.name) : [],
+    );
   }
 }
 
@@ -59,7 +61,7 @@ export function busContract(open: () => Promise<OpenBus>, test: ReturnType<typeo
     for (const { stop } of listeners) stop();
   });
 
-  test('who has unsubscribed hears nothing more, the others do', async () => {
+  test('an unsubscribed listener gets nothing more, the others do', async () => {
     const { bus } = opened;
     const [one, other] = [new Listener(bus), new Listener(bus)];
     bus.publish(note(1));
@@ -69,11 +71,11 @@ export function busContract(open: () => Promise<OpenBus>, test: ReturnType<typeo
     expect([one.notes(), other.notes()]).toEqual([[1], [1, 2]]);
   });
 
-  test('an event may be published while another is heard', async () => {
+  test('an event may be published while another is handled', async () => {
     const { bus } = opened;
     const listener = new Listener(bus);
     const stop = bus.subscribe((event) => {
-      if (event.kind === 'gone' && event.room.name === '1') bus.publish(note(2));
+      if (event.kind === 'room.deleted' && event.room.name === '1') bus.publish(note(2));
     });
     bus.publish(note(1));
     expect(listener.notes().toSorted()).toEqual([1, 2]);
@@ -81,8 +83,8 @@ export function busContract(open: () => Promise<OpenBus>, test: ReturnType<typeo
     listener.stop();
   });
 
-  test('it is whole, and names its server', async () => {
-    expect(opened.bus.isWhole).toBe(true);
+  test('an arriving event is complete, and names its server', async () => {
+    expect(opened.bus.isInSync).toBe(true);
     expect(opened.bus.server).toMatch(/^[0-9a-f-]{36}$/);
   });
 }

@@ -1,21 +1,28 @@
 import { describe, expect, type test as plainTest } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { MemoryBus } from '../../src/bus/memory.ts';
+import { ChatService } from '../../src/chat/chat.service.ts';
+import type { Post } from '../../src/chat/queued-post.ts';
+import { ReadCursors } from '../../src/chat/read-cursors.ts';
+import { MessageReader } from '../../src/chat/reader.ts';
 import { readSettings } from '../../src/config.ts';
 import { sqlState } from '../../src/db/failures.ts';
 import { type OpenDatabase, rows } from '../../src/db/index.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { systemIds } from '../../src/lib/ids.ts';
+import { Limits } from '../../src/limits/limits.ts';
 import { createLogger } from '../../src/log.ts';
-import { ChatService } from '../../src/services/chat.service.ts';
-import { Limits } from '../../src/services/limits.ts';
-import { MessageReader } from '../../src/services/message-reader.ts';
-import { ReadPositions } from '../../src/services/read-positions.ts';
-import { RoomService } from '../../src/services/room.service.ts';
-import { RoomPeople } from '../../src/services/room-people.ts';
-import { UserService } from '../../src/services/user.service.ts';
+import { DirectRooms } from '../../src/rooms/direct.ts';
+import { Members } from '../../src/rooms/members.ts';
+import { RoomService } from '../../src/rooms/room.service.ts';
+import { UserService } from '../../src/users/user.service.ts';
+import { roomOf } from '../support/room.ts';
 import { fresh, UNLIMITED } from '../support/server.ts';
 
 const log = createLogger('silent');
-const limits = new Limits(readSettings(UNLIMITED));
+const clock = systemClock;
+const limits = new Limits({ clock }, readSettings(UNLIMITED));
+const KEY = { kind: 'key' } as const;
 
 /** What holds on each of the three databases. */
 export function databaseContract(
@@ -26,38 +33,47 @@ export function databaseContract(
   let opened: Promise<OpenDatabase> | undefined;
   const services = async () => {
     opened ??= open();
-    const { db } = await opened;
+    const database = await opened;
+    const { db } = database;
     const bus = new MemoryBus();
     const published: number[] = [];
     bus.subscribe((event) => {
       if (event.kind === 'messages') published.push(...event.messages.map(({ rev }) => rev));
     });
-    const messages = new MessageReader(db);
+    const messages = new MessageReader({ db });
+    const users = new UserService({ db, bus, clock, log });
+    const rooms = new RoomService({ db, bus, limits, clock, log });
+    const directRooms = new DirectRooms({ db, bus, limits, ids: systemIds });
+    const chat = new ChatService(
+      { database, messages, rooms, directRooms, users, bus, limits, clock, log },
+      { maxContentLength: 4000 },
+    );
     return {
       db,
       bus,
       published,
       messages,
-      users: new UserService(db, bus, log),
-      rooms: new RoomService(db, bus, limits, log),
-      positions: new ReadPositions(db, messages, bus),
-      chat: new ChatService(db, messages, bus, { maxContentLength: 4000 }, limits, log),
+      users,
+      rooms,
+      cursors: new ReadCursors({ db, messages, bus, clock }),
+      chat,
+      post: ({ room, user, ...draft }: Post) => chat.post({ identity: KEY, user }, room, draft),
     };
   };
   const scene = async () => {
     const all = await services();
-    const room = await all.rooms.findOrCreate(fresh('room'));
+    const room = await roomOf(all.rooms, fresh('room'));
     const { user } = await all.users.findOrCreateGuest(fresh('u'));
     return { ...all, room, user };
   };
 
   describe(`${name} as a database`, () => {
     test('numbers a room’s messages 1, 2, 3 in the order of the calls, with rising ids and times', async () => {
-      const { chat, room, user, published } = await scene();
-      const other = await (await services()).rooms.findOrCreate(fresh('room'));
+      const { post, room, user, published } = await scene();
+      const other = await roomOf((await services()).rooms, fresh('room'));
       const posted = await Promise.all(
         Array.from({ length: 2500 }, (_, n) =>
-          chat.post({ room: n % 5 === 0 ? other : room, user, content: `${n}` }),
+          post({ room: n % 5 === 0 ? other : room, user, content: `${n}` }),
         ),
       );
       const here = posted.map(({ message }) => message).filter((m) => m.room === room.name);
@@ -74,45 +90,45 @@ export function databaseContract(
       expect(counter?.rev).toBe(2000);
     });
 
-    test('keeps what was said to the letter', async () => {
-      const { chat, messages, room, user } = await scene();
+    test('keeps contents to the letter', async () => {
+      const { post, messages, room, user } = await scene();
       const contents = ['{"a",NULL,\\}', 'NULL', '\\', '"', "it's", ' \t\n x ', '🎉日本', "');--"];
-      for (const content of contents) await chat.post({ room, user, content, clientId: content });
+      for (const content of contents) await post({ room, user, content, clientId: content });
       const page = await messages.page(room, { limit: 100 });
-      expect(page.map(({ content }) => content)).toEqual(contents);
+      expect(page.messages.map(({ content }) => content)).toEqual(contents);
     });
 
-    test('stores a client id once, within a batch, across batches and across writers (contract 4.5)', async () => {
-      const { chat, messages, room, user, published } = await scene();
-      const { chat: second, published: publishedThere } = await services();
-      const post = (writer: ChatService, clientId: string, content = clientId) =>
-        writer.post({ room, user, content, clientId });
+    test('stores a client id once, within a batch, across batches and across writers (delivery rule 5)', async () => {
+      const { post, messages, room, user, published } = await scene();
+      const { post: second, published: publishedThere } = await services();
+      const send = (write: typeof post, clientId: string, content = clientId) =>
+        write({ room, user, content, clientId });
       const posts = Array.from({ length: 300 }, (_, n) => [
-        post(chat, `${n}`),
-        post(n % 2 ? chat : second, `${n}`),
-        post(second, `${n}`),
+        send(post, `${n}`),
+        send(n % 2 ? post : second, `${n}`),
+        send(second, `${n}`),
       ]);
       for (const [n, same] of posts.entries()) {
         const results = await Promise.all(same);
         expect(new Set(results.map(({ message }) => message.id)).size).toBe(1);
-        expect(results.filter(({ repeated }) => !repeated)).toHaveLength(1);
+        expect(results.filter(({ duplicate }) => !duplicate)).toHaveLength(1);
         expect(results[0]?.message.content).toBe(`${n}`);
       }
-      await expect(post(second, '7', 'other')).rejects.toMatchObject({ code: 'conflict' });
+      await expect(send(second, '7', 'other')).rejects.toMatchObject({ code: 'conflict' });
       expect([...published, ...publishedThere].sort((a, b) => a - b)).toEqual(
         Array.from({ length: 300 }, (_, n) => n + 1),
       );
-      expect(await messages.page(room, { limit: 1 })).toMatchObject([{ seq: 300 }]);
+      expect(await messages.page(room, { limit: 1 })).toMatchObject({ messages: [{ seq: 300 }] });
     });
 
-    test('gives several writers at once one order without gaps (contract 4.2)', async () => {
+    test('gives several writers at once one order without gaps (delivery rule 2)', async () => {
       const { room, user } = await scene();
-      const other = await (await services()).rooms.findOrCreate(fresh('room'));
+      const other = await roomOf((await services()).rooms, fresh('room'));
       const writers = await Promise.all([services(), services(), services()]);
       await Promise.all(
-        writers.flatMap(({ chat }, w) =>
+        writers.flatMap(({ post }, w) =>
           Array.from({ length: 500 }, (_, n) =>
-            chat.post({ room: (n + w) % 3 ? room : other, user, content: `${w}.${n}` }),
+            post({ room: (n + w) % 3 ? room : other, user, content: `${w}.${n}` }),
           ),
         ),
       );
@@ -121,9 +137,9 @@ export function databaseContract(
         const all = [];
         for (let after = 0; ; ) {
           const page = await messages.page(each, { after, limit: 100 });
-          if (page.length === 0) break;
-          all.push(...page);
-          after = page.at(-1)?.seq ?? 0;
+          all.push(...page.messages);
+          if (!page.more) break;
+          after = page.messages.at(-1)?.seq ?? 0;
         }
         expect(all.map(({ seq }) => seq)).toEqual(all.map((_, n) => n + 1));
         for (const [w] of writers.entries()) {
@@ -137,11 +153,11 @@ export function databaseContract(
       }
     });
 
-    test('takes no more than its bound at once; what it takes, it stores', async () => {
-      const { chat, messages, room, user } = await scene();
+    test('accepts no more than its bound at once, and stores all it accepts', async () => {
+      const { post, messages, room, user } = await scene();
       const content = 'x'.repeat(4000);
       const results = await Promise.allSettled(
-        Array.from({ length: 5000 }, () => chat.post({ room, user, content })),
+        Array.from({ length: 5000 }, () => post({ room, user, content })),
       );
       const taken = results.filter(({ status }) => status === 'fulfilled').length;
       expect(taken).toBeGreaterThan(3000);
@@ -150,21 +166,19 @@ export function databaseContract(
       for (const result of results.slice(taken)) {
         expect(result).toMatchObject({ reason: { code: 'overloaded', retryAfter: 1 } });
       }
-      expect(await messages.page(room, { limit: 1 })).toMatchObject([{ seq: taken }]);
-      await chat.post({ room, user, content: 'there is room again' });
+      expect(await messages.page(room, { limit: 1 })).toMatchObject({ messages: [{ seq: taken }] });
+      await post({ room, user, content: 'there is room again' });
     });
 
     test('does not fail a batch for one bad row', async () => {
-      const { chat, messages, room, user, db } = await scene();
+      const { post, messages, room, user, db } = await scene();
       // No ordinary input can be refused by the schema, so this one test makes it refuse something.
       const constraint = sql.identifier(`no_poison_${room.id}`);
       await db.execute(
         sql`alter table messages add constraint ${constraint} check (content <> 'poison') not valid`,
       );
       const results = await Promise.allSettled(
-        ['a', 'poison', 'b', 'c', 'poison', 'd'].map((content) =>
-          chat.post({ room, user, content }),
-        ),
+        ['a', 'poison', 'b', 'c', 'poison', 'd'].map((content) => post({ room, user, content })),
       );
       await db.execute(sql`alter table messages drop constraint ${constraint}`);
       expect(results.map(({ status }) => status)).toEqual([
@@ -176,15 +190,20 @@ export function databaseContract(
         'fulfilled',
       ]);
       const page = await messages.page(room, { limit: 10 });
-      expect(page.map(({ content, seq }) => `${seq}${content}`)).toEqual(['1a', '2b', '3c', '4d']);
+      expect(page.messages.map(({ content, seq }) => `${seq}${content}`)).toEqual([
+        '1a',
+        '2b',
+        '3c',
+        '4d',
+      ]);
     });
 
-    test('answers a post to a room that is gone with not_found, and the others in its batch as ever', async () => {
-      const { chat, room, user, db } = await scene();
-      const gone = await (await services()).rooms.findOrCreate(fresh('room'));
+    test('answers a post to a deleted room with not_found, and stores the others in its batch', async () => {
+      const { post, room, user, db } = await scene();
+      const gone = await roomOf((await services()).rooms, fresh('room'));
       await db.execute(sql`delete from rooms where id = ${gone.id}`);
       const results = await Promise.allSettled(
-        [gone, room, gone, room].map((where) => chat.post({ room: where, user, content: 'hi' })),
+        [gone, room, gone, room].map((where) => post({ room: where, user, content: 'hi' })),
       );
       expect(results.map(({ status }) => status)).toEqual([
         'rejected',
@@ -195,7 +214,7 @@ export function databaseContract(
       expect(results[0]).toMatchObject({ reason: { code: 'not_found' } });
     });
 
-    test('makes a user and a room of one name once, however many ask at once', async () => {
+    test('creates a user and a room of one name once, however many requests come at once', async () => {
       const { users, rooms } = await services();
       const name = fresh('same');
       const made = await Promise.all(
@@ -203,7 +222,7 @@ export function databaseContract(
       );
       expect(made.filter(({ created }) => created)).toHaveLength(1);
       expect(new Set(made.map(({ user }) => user.id)).size).toBe(1);
-      const found = await Promise.all(Array.from({ length: 10 }, () => rooms.findOrCreate(name)));
+      const found = await Promise.all(Array.from({ length: 10 }, () => roomOf(rooms, name)));
       expect(new Set(found.map(({ id }) => id)).size).toBe(1);
     });
 
@@ -218,9 +237,9 @@ export function databaseContract(
       });
     });
 
-    test('knows how users stand, newest first, and what is right to compare a password with', async () => {
+    test('keeps the state of users, their versions, and the hash to compare a password with', async () => {
       const { users, user } = await scene();
-      const guest = await users.standing(user.username);
+      const guest = await users.state(user.username);
       expect(guest).toMatchObject({ isAccount: false, hasPassword: false, isBanned: false });
       await users.register(user.username, 'a hash');
       await users.setBan(guest, true);
@@ -231,36 +250,33 @@ export function databaseContract(
         user: { isAccount: true, hasPassword: true, isBanned: true, version: 3 },
       });
       expect(Math.abs((found?.at ?? 0) - (found?.user.tokensEndedAt ?? 0))).toBeLessThan(60_000);
-      expect(await users.standing(user.username)).toEqual(found?.user as typeof guest);
+      expect(await users.state(user.username)).toEqual(found?.user as typeof guest);
       await expect(users.register(user.username, 'another')).rejects.toMatchObject({
         code: 'name_taken',
       });
     });
 
-    test('keeps the people of a room, and deletes a room with all its messages', async () => {
-      const { db, bus, rooms, users, positions, messages, chat, user } = await scene();
+    test('keeps the members of a room, and deletes a room with all its messages', async () => {
+      const { db, bus, rooms, users, messages, chat, post, user } = await scene();
       const key = { kind: 'key' } as const;
       const name = fresh('room');
       await rooms.create({ identity: key }, { name, private: true, topic: 'secret' });
-      const people = new RoomPeople({ db, bus, rooms, users, positions, log });
+      const people = new Members({ db, bus, rooms, users, log });
       const asUser = { identity: { kind: 'guest' } as const, user };
-      await expect(rooms.visit(asUser, name)).rejects.toMatchObject({ code: 'not_found' });
-      await users.claim(await users.standing(user.username), 'user');
+      await expect(rooms.authorize(asUser, name)).rejects.toMatchObject({ code: 'not_found' });
+      await users.claim(await users.state(user.username), 'user');
       await people.setMember(key, name, user.username, true);
       await people.setMute(key, name, user.username, true);
-      const { room, place } = await rooms.visit(asUser, name);
-      expect(place).toMatchObject({ isMember: true, isMuted: true, isBanned: false });
+      const { room, membership } = await rooms.authorize(asUser, name);
+      expect(membership).toMatchObject({ isMember: true, isMuted: true, isBanned: false });
       await Promise.all(
-        Array.from({ length: 6000 }, (_, n) => chat.post({ room, user, content: `${n}` })),
+        Array.from({ length: 6000 }, (_, n) => post({ room, user, content: `${n}` })),
       );
-      const [first] = await messages.page(room, { after: 0, limit: 1 });
-      const react = { kind: 'react', emoji: '👍' } as const;
-      await chat.change(
-        { room, messageId: first?.id ?? 0, userId: user.id, action: react },
-        { identity: key },
-      );
+      const [first] = (await messages.page(room, { after: 0, limit: 1 })).messages;
+      await people.setMute(key, name, user.username, false);
+      await chat.react({ identity: key, user }, first?.id ?? 0, { emoji: '👍' });
       await rooms.remove(key, name);
-      await expect(chat.post({ room, user, content: 'late' })).rejects.toMatchObject({
+      await expect(post({ room, user, content: 'late' })).rejects.toMatchObject({
         code: 'not_found',
       });
       const left = sql`

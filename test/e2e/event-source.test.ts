@@ -44,4 +44,4 @@ test('a browser’s EventSource misses nothing and gets nothing twice over a res
   await say(701, 710);
   await seen(710);
   expect(await page.evaluate('window.seen')).toEqual(Array.from({ length: 710 }, (_, n) => n + 1));
-});
+}, 90_000);

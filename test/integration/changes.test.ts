@@ -29,8 +29,8 @@ async function say(from: Client, everyone: Client[], more: object = {}): Promise
 
 const updates = (clients: Client[]) => Promise.all(clients.map((each) => each.untilType('update')));
 
-describe('a message that was said (contract 3.2)', () => {
-  test('is edited by its author, and everyone sees it as it now is', async () => {
+describe('a posted message', () => {
+  test('is edited by its author, and everyone sees its new state', async () => {
     const { ana, room, phone, laptop, other, everyone } = await scene();
     const messageId = await say(phone, everyone, { data: { mood: 1 }, id: 'm' });
     laptop.send({ type: 'edit', messageId, content: 'hello all', id: 'e' });
@@ -42,9 +42,10 @@ describe('a message that was said (contract 3.2)', () => {
         room,
         seq: 1,
         rev: 2,
+        userId: expect.any(Number),
         username: ana,
         content: 'hello all',
-        timestamp: time,
+        createdAt: time,
         data: { mood: 1 },
         editedAt: time,
         clientId: 'm',
@@ -63,7 +64,7 @@ describe('a message that was said (contract 3.2)', () => {
     expect(await other.untilType('message')).toMatchObject({ seq: 3, rev: 3 });
   });
 
-  test('is deleted: its place stays, and nothing of it is in the database', async () => {
+  test('is deleted: its `seq` stays, and none of its content is in the database', async () => {
     const { room, phone, other, everyone } = await scene();
     const secret = `secret${crypto.randomUUID().replaceAll('-', '')}`;
     const messageId = await say(phone, everyone, { content: secret, data: { secret }, id: secret });
@@ -102,7 +103,7 @@ describe('a message that was said (contract 3.2)', () => {
     expect(await history.json()).toMatchObject([{ id: messageId, content: '', deletedAt: time }]);
   });
 
-  test('is reacted to, by many and with much, twenty of each at most', async () => {
+  test('is reacted to by many users, with at most twenty different emoji', async () => {
     const { ana, ben, phone, other, everyone } = await scene();
     const messageId = await say(phone, everyone);
     const react = async (client: Client, emoji: string, remove?: boolean) => {
@@ -141,7 +142,7 @@ describe('a message that was said (contract 3.2)', () => {
     for (const fan of crowd) await fan.close();
   });
 
-  test('what changes nothing takes no rev and shows nothing', async () => {
+  test('a change without effect takes no rev and shows nothing', async () => {
     const { room, phone, laptop, other, everyone } = await scene();
     const messageId = await say(phone, everyone);
     const ack = async (frame: object, rev: number) => {
@@ -173,7 +174,7 @@ describe('a message that was said (contract 3.2)', () => {
     }
   });
 
-  test('all of that over REST, with the same result', async () => {
+  test('is edited, deleted and reacted to over REST with the same result', async () => {
     const { ana, ben, room, everyone } = await scene();
     const author = fresh('author');
     const token = await server.register(author);
@@ -217,7 +218,7 @@ describe('a message that was said (contract 3.2)', () => {
     });
   });
 
-  test('a guest edits over REST what the same guest has said', async () => {
+  test('is edited over REST by the same guest', async () => {
     const { ana, phone, everyone } = await scene();
     const id = await say(phone, everyone);
     const path = `/messages/${id}?username=${ana}`;
@@ -225,7 +226,7 @@ describe('a message that was said (contract 3.2)', () => {
     expect(await edited.json()).toMatchObject({ content: 'mine', rev: 2 });
   });
 
-  test('a resent post is known by what was said first, whatever has become of it', async () => {
+  test('is compared in its first version with a resent post, whatever has become of it', async () => {
     const { phone, everyone } = await scene();
     const messageId = await say(phone, everyone, { id: 'once' });
     for (const content of ['second', 'third']) phone.send({ type: 'edit', messageId, content });
@@ -263,7 +264,7 @@ describe('a message that was said (contract 3.2)', () => {
     }
   });
 
-  test('protocol 0 sees none of it, and its last ten are ten that are not deleted', async () => {
+  test('protocol 0 sees no changes, and its last ten messages are ten that are not deleted', async () => {
     const { room, phone, everyone } = await scene();
     const basic = await server.join(fresh('basic'), room);
     const ids: number[] = [];
@@ -284,7 +285,7 @@ describe('a message that was said (contract 3.2)', () => {
   });
 });
 
-test('a room that was just read has ten to show, too, when one of those is deleted', async () => {
+test('a room that was just opened shows ten messages even after one of them is deleted', async () => {
   const { ana, room, phone, everyone } = await scene();
   const ids: number[] = [];
   for (let n = 1; n <= 15; n++) ids.push(await say(phone, everyone, { content: `m${n}` }));
@@ -300,8 +301,8 @@ test('a room that was just read has ten to show, too, when one of those is delet
   expect(messages.map(({ content }) => content)).toEqual(wanted);
 });
 
-describe('resuming what has changed (contract 4.3)', () => {
-  test('brings each message once, as it now is, in rev order', async () => {
+describe('resuming changes (delivery rule 3)', () => {
+  test('brings each message once, in its latest state, in rev order', async () => {
     const { room, phone, other, everyone } = await scene();
     const ids: number[] = [];
     for (let n = 1; n <= 5; n++) ids.push(await say(phone, everyone, { content: `m${n}` }));

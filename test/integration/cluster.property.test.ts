@@ -2,6 +2,7 @@ import { expect } from 'bun:test';
 import { Crowd, rooms } from '../support/crowd.ts';
 import { cuttableProxy } from '../support/cuttable-proxy.ts';
 import { freePort } from '../support/free-port.ts';
+import { Observers } from '../support/observers.ts';
 import { ownPostgres, ownRedis, testWithOwnServices } from '../support/own-services.ts';
 import { startReady } from '../support/process.ts';
 import { chooseSeed, seeded } from '../support/random.ts';
@@ -44,6 +45,13 @@ testWithOwnServices(
     };
     const servers = await Promise.all(Array.from({ length: SERVERS }, start));
     const crowd = new Crowd(random, 'resumed');
+    // In turn, so that chance goes by the seed alone.
+    let turn = 0;
+    const observers = new Observers(rooms, () => {
+      const running = servers.filter(({ isStopped }) => !isStopped);
+      turn += 1;
+      return (running[turn % running.length] as (typeof servers)[0]).url;
+    });
     const on = new Map(crowd.devices.map((device) => [device, random.pick(servers)]));
 
     /** What will be mended by itself. */
@@ -128,7 +136,8 @@ testWithOwnServices(
     await crowd.catchUp(first.url, LEASE_MS);
 
     for (const device of crowd.devices) on.set(device, random.pick(servers));
-    await crowd.finish((device) => on.get(device)?.ws ?? first.ws, first.url);
+    const stored = await crowd.finish((device) => on.get(device)?.ws ?? first.ws, first.url);
+    await observers.check(first.url, stored);
 
     // All are where they are, on whichever server one asks.
     const isPresent = async (usernames: string[], asked: typeof servers) => {

@@ -1,12 +1,12 @@
 import { expect } from 'bun:test';
 import { startCluster } from '../support/cluster.ts';
-import { hasOwnRedis, ownRedis, testWithOwnRedis } from '../support/own-services.ts';
+import { hasOwnRedis, ownRedis, redisOnPath } from '../support/own-services.ts';
 import { API_KEY } from '../support/people.ts';
 import { fresh, type TestServer } from '../support/server.ts';
-import { freshPostgres, hasPostgres, testWithPostgres } from '../support/services.ts';
+import { freshPostgres, hasPostgres, postgres, testWith } from '../support/services.ts';
 
 const isThere = hasOwnRedis && hasPostgres;
-const test = hasPostgres ? testWithOwnRedis : testWithPostgres;
+const test = testWith({ ...postgres, ...redisOnPath });
 const redisUrl = isThere ? (await ownRedis()).url : '';
 const [one, two, three] = (
   isThere
@@ -14,7 +14,7 @@ const [one, two, three] = (
     : []
 ) as [TestServer, TestServer, TestServer];
 
-test('what is said on one server is seen on all, in one order, by either protocol', async () => {
+test('a message posted on one server is seen on all, in one order, in either protocol', async () => {
   const room = fresh('room');
   const clients = [
     await one.enter(fresh('ana'), room),
@@ -86,7 +86,7 @@ test('typing and events reach the others on all servers', async () => {
   expect(type).toBe('event');
 });
 
-test('direct messages, typing there, and notifications find their people on any server', async () => {
+test('direct messages, typing there, and notifications reach their users on any server', async () => {
   const [name, other] = [fresh('ana'), fresh('ben')];
   const room = fresh('room');
   const ana = await one.enter(name, room);
@@ -138,7 +138,7 @@ test('a user is present once, on however many servers', async () => {
   expect(await watcher.untilType('presence')).toMatchObject({ username: name, status: 'offline' });
 });
 
-test('who moves to another server as its own stops has not left, who does not come back has', async () => {
+test('users who move to another server as theirs stops have not left, users who do not come back have', async () => {
   const grace = { presenceGrace: 4 };
   const servers = await startCluster(await freshPostgres(), [redisUrl, redisUrl], grace);
   const [first, second] = servers as [TestServer, TestServer];
@@ -161,7 +161,7 @@ test('who moves to another server as its own stops has not left, who does not co
   await second.stop();
 });
 
-test('a server that comes later knows at once who is there', async () => {
+test('a server that starts later knows at once who is online', async () => {
   const databaseUrl = await freshPostgres();
   const [first] = (await startCluster(databaseUrl, [redisUrl])) as [TestServer];
   const ana = await first.enter('zoe', 'general');
@@ -176,7 +176,7 @@ test('a server that comes later knows at once who is there', async () => {
   await later.stop();
 });
 
-test('bans, ended sessions, claimed names and room changes are felt on all servers at once', async () => {
+test('bans, ended sessions, claimed names and room changes take effect on all servers at once', async () => {
   const [owner, member, banned, guest] = ['owner', 'member', 'banned', 'guest'].map(fresh) as [
     string,
     string,

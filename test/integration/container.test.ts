@@ -18,7 +18,7 @@ describe('the Dockerfile', () => {
     app = join(image.folder, image.workdir);
   });
 
-  test('its steps, taken in a clean folder, make a server that starts, is healthy, keeps its data in the volume, and stops', async () => {
+  test('builds, from a clean folder, a server that starts, is healthy, keeps its data in the volume, and stops', async () => {
     const port = await freePort();
     const [volume = ''] = image.volumes;
     expect(image.env.DATA_DIR).toBe(volume);
@@ -42,20 +42,21 @@ describe('the Dockerfile', () => {
     expect(readdirSync(data).length).toBeGreaterThan(0);
   });
 
-  test('its server does not run as root, listens to the outside, and owns its data', () => {
+  test('runs the server without root, open to the outside, with data that it owns', () => {
     expect(image.user).toBe('bun');
     expect(image.env.HOST).toBe('0.0.0.0');
     expect(read('Dockerfile')).toContain(`--chown=${image.user}:${image.user} /app/data /data`);
   });
 
-  test('holds what the server needs and nothing else', () => {
-    expect(readdirSync(app).sort()).toEqual(['node_modules', 'package.json', 'public', 'src']);
+  test('contains the files that the server needs and no others', () => {
+    const files = ['client', 'node_modules', 'package.json', 'public', 'src'];
+    expect(readdirSync(app).sort()).toEqual(files);
     for (const left of ['typescript', 'drizzle-kit', 'playwright-core', '@biomejs']) {
       expect(existsSync(join(app, 'node_modules', left))).toBe(false);
     }
   });
 
-  test('is made with the Bun that package.json names', () => {
+  test('uses the version of Bun that package.json names', () => {
     const { packageManager } = JSON.parse(read('package.json'));
     for (const from of image.from)
       expect(from).toStartWith(`oven/${packageManager.replace('@', ':')}-`);
@@ -64,10 +65,12 @@ describe('the Dockerfile', () => {
 
 describe('compose.yaml', () => {
   type Service = {
-    profiles: string[];
+    profiles?: string[];
+    ports?: string[];
+    env_file?: { path: string; required: boolean }[];
     build?: string;
     image?: string;
-    environment?: Record<string, string>;
+    environment?: Record<string, string | number>;
     depends_on?: Record<string, { condition: string }>;
     volumes?: string[];
     healthcheck?: object;
@@ -79,14 +82,28 @@ describe('compose.yaml', () => {
   };
   const all = Object.entries(services);
 
-  test('has one server with the embedded database, and two behind nginx with Postgres and Redis', () => {
-    const of = (profile: string) =>
-      all.filter(([, { profiles }]) => profiles.includes(profile)).map(([name]) => name);
-    expect(of('embedded')).toEqual(['chat']);
+  /** With the variables of a `.env` put in, as Compose does. */
+  const filledIn = (text: string, env: Record<string, string> = {}) =>
+    text.replace(/\$\{(\w+):-(.*?)\}/g, (_, name, fallback) => env[name] || fallback);
+
+  test('is one server with the embedded database, and with the profile two behind nginx', () => {
+    const of = (profile?: string) =>
+      all.filter(([, { profiles }]) => profiles?.[0] === profile).map(([name]) => name);
+    expect(of()).toEqual(['chat']);
     expect(of('cluster').sort()).toEqual(['chat-1', 'chat-2', 'nginx', 'postgres', 'redis']);
   });
 
-  test('names files, volumes and services that are there', () => {
+  test('publishes to this machine alone unless it is asked otherwise, and no port twice', () => {
+    const published = (env: Record<string, string>) =>
+      all.flatMap(([, { ports = [] }]) => ports.map((port) => filledIn(port, env)));
+    expect(published({})).toEqual(['127.0.0.1:3000:3000', '127.0.0.1:3001:80']);
+    expect(published({ HOST: '0.0.0.0', PORT: '80', CLUSTER_PORT: '81' })).toEqual([
+      '0.0.0.0:80:3000',
+      '0.0.0.0:81:80',
+    ]);
+  });
+
+  test('names files, volumes and services that exist', () => {
     for (const [name, service] of all) {
       expect(service.build === undefined, name).toBe(service.image !== undefined);
       if (service.build) expect(existsSync(join(root, service.build, 'Dockerfile'))).toBe(true);
@@ -96,28 +113,33 @@ describe('compose.yaml', () => {
         expect(isThere, volume).toBe(true);
       }
       for (const [needed, { condition }] of Object.entries(service.depends_on ?? {})) {
-        expect(services[needed]?.profiles).toEqual(service.profiles);
+        expect(services[needed]?.profiles).toEqual(service.profiles as string[]);
         const isChecked = services[needed]?.healthcheck ?? services[needed]?.build;
         if (condition === 'service_healthy') expect(isChecked, needed).toBeDefined();
       }
     }
   });
 
-  test('gives each server settings that it takes, once the secret is set', () => {
-    for (const [name, { build, environment = {} }] of all) {
+  test('gives each server the settings of .env, and listens and keeps its data where the container does', () => {
+    const example = read('.env.example');
+    const dotEnv = Object.fromEntries(
+      [...example.matchAll(/^([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name, value]),
+    );
+    for (const [name, { build, environment = {}, env_file }] of all) {
       if (!build) continue;
-      const env = Object.fromEntries(
-        Object.entries(environment).map(([key, value]) => [
+      expect(env_file, name).toEqual([{ path: '.env', required: false }]);
+      for (const outside of [{}, { ...dotEnv, API_KEY: 'key-of-the-back-end' }]) {
+        const inside = Object.entries(environment).map(([key, value]) => [
           key,
-          value.replace(/\$\{(\w+):-(.*?)\}/g, (_, variable, fallback) =>
-            variable === 'AUTH_SECRET' ? 'x'.repeat(32) : fallback,
-          ),
-        ]),
-      );
-      const settings = readSettings(env);
-      expect(settings.redisUrl === undefined, name).toBe(name === 'chat');
-      for (const url of [settings.databaseUrl, settings.redisUrl]) {
-        if (url) expect(Object.keys(services)).toContain(new URL(url).hostname);
+          filledIn(`${value}`),
+        ]);
+        const settings = readSettings({ ...outside, ...Object.fromEntries(inside) });
+        expect(settings).toMatchObject({ host: '0.0.0.0', port: 3000, dataDir: '/data' });
+        expect(settings.apiKey).toBe('API_KEY' in outside ? 'key-of-the-back-end' : undefined);
+        expect(settings.redisUrl === undefined, name).toBe(name === 'chat');
+        for (const url of [settings.databaseUrl, settings.redisUrl]) {
+          if (url) expect(Object.keys(services)).toContain(new URL(url).hostname);
+        }
       }
     }
     const { subnet } = networks.default.ipam.config[0];

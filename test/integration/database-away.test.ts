@@ -14,7 +14,7 @@ async function behindProxy() {
 
 describe('a database that goes away', () => {
   testWithPostgres(
-    'costs an error, never the connection, and all is well when it is back',
+    'costs an error, never the connection, and is used again when it is back',
     async () => {
       const { proxy, server } = await behindProxy();
       const ana = await server.join('ana', 'room');

@@ -1,6 +1,7 @@
 import { expect, test } from 'bun:test';
 import { join } from 'node:path';
-import { Crowd } from '../support/crowd.ts';
+import { Crowd, rooms } from '../support/crowd.ts';
+import { Observers } from '../support/observers.ts';
 import { startReady, temporaryFolder } from '../support/process.ts';
 import { chooseSeed, seeded } from '../support/random.ts';
 import { freshPostgres, testWithPostgres } from '../support/services.ts';
@@ -14,6 +15,7 @@ async function deliversEverything(settings: Record<string, string>): Promise<voi
   let server = await startReady(settings);
   const port = new URL(server.url).port;
   const crowd = new Crowd(random);
+  const observers = new Observers(rooms, () => server.url);
   for (let step = 1; step <= STEPS; step++) {
     const device = random.pick(crowd.devices);
     if (!device.isConnected && (await device.connect(server.ws))) crowd.enterSome(device);
@@ -24,19 +26,19 @@ async function deliversEverything(settings: Record<string, string>): Promise<voi
       server = await startReady({ ...settings, PORT: port });
     }
   }
-  await crowd.finish(() => server.ws, server.url);
+  await observers.check(server.url, await crowd.finish(() => server.ws, server.url));
   server.kill('SIGTERM');
   expect(await server.exited).toBe(0);
 }
 
-test('every client ends with the same messages, each as it now is, on the embedded database', async () => {
+test('every client ends with the same messages, each in its latest state, on the embedded database', async () => {
   await deliversEverything({ DATA_DIR: join(temporaryFolder(), 'data'), PRESENCE_GRACE: '0' });
-}, 120_000);
+}, 300_000);
 
 testWithPostgres(
-  'every client ends with the same messages, each as it now is, on Postgres',
+  'every client ends with the same messages, each in its latest state, on Postgres',
   async () => {
     await deliversEverything({ DATABASE_URL: await freshPostgres(), PRESENCE_GRACE: '0' });
   },
-  120_000,
+  300_000,
 );

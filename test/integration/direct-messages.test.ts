@@ -17,7 +17,7 @@ async function scene() {
   return { ana, ben, phone, laptop, others, everyone: [phone, laptop, ...others] };
 }
 
-describe('a direct message (contract 3.2, 5)', () => {
+describe('a direct message', () => {
   test('comes to all connections of both people, whatever they joined, and to nobody else', async () => {
     const { ana, ben, phone, others, everyone } = await scene();
     const stranger = await server.enter(fresh('x'), 'general');
@@ -130,7 +130,7 @@ describe('a direct message (contract 3.2, 5)', () => {
     expect((await others[0]?.settle())?.filter(({ type }) => type === 'message')).toEqual([]);
   });
 
-  test('to nobody, by protocol 0, or to a room as well, is refused', async () => {
+  test('without a recipient, by protocol 0, or to a room as well, is refused', async () => {
     const { ben, phone } = await scene();
     const basic = await server.join(fresh('basic'), fresh('room'));
     for (const [client, frame, code] of [
@@ -149,7 +149,7 @@ describe('a direct message (contract 3.2, 5)', () => {
 });
 
 describe('a direct room', () => {
-  test('is not there for anyone else, admins included', async () => {
+  test('does not exist for anyone else, admins included', async () => {
     const { ana, ben, phone, laptop } = await scene();
     phone.send({ type: 'message', to: ben, content: 'psst' });
     const { room, id } = await laptop.untilType('message');
@@ -195,7 +195,7 @@ describe('a direct room', () => {
     expect(await asBen.json()).toHaveLength(1);
   });
 
-  test('cannot be made, taken over or left by name', async () => {
+  test('cannot be created, taken over or left by name', async () => {
     const { ana, ben, phone, laptop } = await scene();
     phone.send({ type: 'join', username: ana, room: 'dm:mine', protocol: 1, id: 'j' });
     expect(await phone.untilType('error')).toMatchObject({ code: 'not_found', id: 'j' });
@@ -220,7 +220,7 @@ describe('a direct room', () => {
     expect(await basic.untilType('error')).toMatchObject({ code: 'invalid_frame', id: 'j' });
   });
 
-  test('is one room, whoever of the two speaks first, and both at once', async () => {
+  test('is the same room whichever of the two writes first, or both at once', async () => {
     const [one, other] = [fresh('one'), fresh('other')];
     const clients = [
       await server.enter(one, fresh('room')),
@@ -235,7 +235,7 @@ describe('a direct room', () => {
     expect(rooms.size).toBe(1);
   });
 
-  test('is for a token only if its rooms allow it', async () => {
+  test('is open to a token only if its rooms allow it', async () => {
     const { ben } = await scene();
     const username = fresh('bound');
     const token = await mint({ sub: username, rooms: ['team-*'] });

@@ -51,7 +51,7 @@ async function talk(messages: number) {
   return { room, say };
 }
 
-describe('Server-Sent Events (contract 5)', () => {
+describe('Server-Sent Events', () => {
   test('begin with an event that has only an id, then bring the frames of protocol 1, live', async () => {
     const { room, say } = await talk(3);
     const stream = await open(room);
@@ -68,7 +68,8 @@ describe('Server-Sent Events (contract 5)', () => {
       username: 'ana',
       content: '0',
       clientId: expect.any(String),
-      timestamp: expect.any(String),
+      userId: expect.any(Number),
+      createdAt: expect.any(String),
     });
     stream.leave();
   });
@@ -88,7 +89,7 @@ describe('Server-Sent Events (contract 5)', () => {
     resumed.leave();
   });
 
-  test('of another epoch, or from the future, begin with the last ten', async () => {
+  test('with another epoch, or from the future, begin with the last ten messages', async () => {
     const { room } = await talk(30);
     for (const [query, id] of [
       ['', `5@${crypto.randomUUID()}`],
@@ -102,7 +103,7 @@ describe('Server-Sent Events (contract 5)', () => {
     }
   });
 
-  test('lose and repeat nothing while others talk', async () => {
+  test('lose and repeat nothing while others post', async () => {
     const { room, say } = await talk(600);
     const talking = (async () => {
       for (let n = 0; n < 20; n++) await say(50);
@@ -133,7 +134,7 @@ describe('Server-Sent Events (contract 5)', () => {
     leave.abort();
   });
 
-  test('refuse what is no position, and rooms that are not there', async () => {
+  test('refuse an invalid `since`, and rooms that do not exist', async () => {
     const { room } = await talk(0);
     for (const [path, headers, status] of [
       [`/events?room=${room}&since=x`, {}, 400],
@@ -147,7 +148,7 @@ describe('Server-Sent Events (contract 5)', () => {
     }
   });
 
-  test('a reader who is slow holds up nobody and misses nothing', async () => {
+  test('delay nobody and miss nothing for a slow reader', async () => {
     const { room, say } = await talk(0);
     const slow = await open(room, '&since=0');
     for (let n = 0; n < 30; n++) await say(100);

@@ -31,11 +31,11 @@ const times = <T>(count: number, make: (n: number) => T) =>
   Array.from({ length: count }, (_, n) => make(n));
 const saying = (count: number) => times(count, (n) => ({ type: 'message', content: `${n}` }));
 
-describe('the limit of messages (contract 2)', async () => {
+describe('the limit of messages', async () => {
   const limits = { messageRate: slow, messageBurst: 5 };
   const server = await startServer({ ...limits, authSecret: SECRET, apiKey: API_KEY, ...trusting });
 
-  test('is one for an account over all its connections, both doors and every room', async () => {
+  test('is shared by all connections of an account, over both doors and every room', async () => {
     const username = fresh('u');
     const token = await mint({ sub: username });
     const room = fresh('room');
@@ -90,7 +90,7 @@ describe('the limit of messages (contract 2)', async () => {
     expect(await outcomes(client, [{ type: 'ping' }])).toEqual(['ok']);
   });
 
-  test('is one for a guest and an address', async () => {
+  test('is per guest name and address', async () => {
     const username = fresh('guest');
     const room = fresh('room');
     const from = async (address: string) => {
@@ -122,7 +122,7 @@ describe('the limit of messages (contract 2)', async () => {
     socket.end();
   });
 
-  test('lets what was said before be said again, and nothing else', async () => {
+  test('does not count resent messages that are stored already', async () => {
     const username = fresh('guest');
     const room = fresh('room');
     const client = await server.join(username, room);
@@ -146,7 +146,7 @@ describe('the limit of messages (contract 2)', async () => {
     expect(await outcomes(client, pings)).toEqual(times(20, () => 'ok'));
   });
 
-  test('has one of its size beside it for all other frames of a connection', async () => {
+  test('is matched by one of the same size for all other frames of a connection', async () => {
     const client = await server.connect();
     client.send({ type: 'join', username: fresh('guest'), room: fresh('room'), protocol: 1 });
     await client.untilType('joined');
@@ -159,7 +159,7 @@ describe('the limit of messages (contract 2)', async () => {
     expect(await outcomes(client, saying(1))).toEqual(['ok']);
   });
 
-  test('is filled again in time', async () => {
+  test('refills with time', async () => {
     const quick = await startServer({ messageRate: 4, messageBurst: 2 });
     const client = await quick.join(fresh('guest'), fresh('room'));
     expect(await outcomes(client, saying(3))).toEqual(['ok', 'ok', 'rate_limited']);
@@ -171,7 +171,7 @@ describe('the limit of messages (contract 2)', async () => {
     await client.untilType('ack');
   });
 
-  test('holds for what is refused too, so that nonsense is not free', async () => {
+  test('counts refused frames too, so that nonsense is not free', async () => {
     const client = await server.connect();
     const outside = times(8, () => ({ type: 'message', content: 'x', room: 'not-joined' }));
     expect(await outcomes(client, outside)).toEqual([
@@ -182,7 +182,7 @@ describe('the limit of messages (contract 2)', async () => {
     expect((await client.closed).code).toBe(4429);
   });
 
-  test('is given up on: who goes on all the same is closed with 4429', async () => {
+  test('closes clients that go on all the same with 4429', async () => {
     const room = fresh('room');
     const witness = await server.join(fresh('witness'), room);
     const client = await server.join(fresh('guest'), room);
@@ -195,7 +195,7 @@ describe('the limit of messages (contract 2)', async () => {
   });
 });
 
-describe('what one connection may do (contract 6)', () => {
+describe('the limits of one connection', () => {
   test('twenty invalid frames in a minute close it with 4400', async () => {
     const server = await startServer();
     const client = await server.join('ana', fresh('room'));
@@ -225,7 +225,7 @@ describe('what one connection may do (contract 6)', () => {
   });
 });
 
-describe('limits of an address (contract 2)', () => {
+describe('limits of an address', () => {
   test('requests are counted, each address for itself, but no probe and no preflight', async () => {
     const server = await startServer({ requestRate: 0.5, ...trusting });
     const ask = (path: string, address: string, method = 'GET') =>
@@ -252,6 +252,8 @@ describe('limits of an address (contract 2)', () => {
     });
     expect(preflight.status).toBe(204);
     expect((await ask('/rooms', '203.0.113.2')).status).toBe(200);
+    const ports = await Promise.all(times(60, (n) => ask('/rooms', `203.0.113.3:${2000 + n}`)));
+    expect(ports.some(({ status }) => status === 429)).toBe(true);
   });
 
   test('open connections are counted, WebSockets and streams together, and free again when closed', async () => {
@@ -285,7 +287,7 @@ describe('limits of an address (contract 2)', () => {
   test('failed handshakes, refused streams and missing rooms leave no connection behind', async () => {
     const server = await startServer({ maxConnectionsPerIp: 2 });
     for (let n = 0; n < 10; n++) {
-      expect((await server.fetch('/ws')).status).toBe(400);
+      expect((await server.fetch('/ws')).status).toBe(426);
       expect((await server.fetch('/events?room=no-such-room')).status).toBe(404);
       expect((await server.fetch('/events?token=bad')).status).toBe(401);
       expect((await server.fetch('/events?since=x')).status).toBe(400);
@@ -341,7 +343,7 @@ describe('limits of an address (contract 2)', () => {
     for (const each of [client, other]) await each.close();
   });
 
-  test('what a stranger forges as its address counts for nothing', async () => {
+  test('a forged address counts for nothing', async () => {
     const server = await startServer({ requestRate: 0.5 });
     const replies = await Promise.all(
       times(60, (n) =>
@@ -352,7 +354,7 @@ describe('limits of an address (contract 2)', () => {
   });
 });
 
-test('data has a size, over both doors', async () => {
+test('the size of data is limited, through both doors', async () => {
   const server = await startServer();
   const username = fresh('u');
   const room = fresh('room');
@@ -372,7 +374,7 @@ test('data has a size, over both doors', async () => {
   }
 });
 
-test('what unfolds to more than a frame may hold is not unfolded', async () => {
+test('a compressed frame over 64 KiB is not decompressed', async () => {
   const server = await startServer({ compression: true });
   const witness = await server.join('witness', fresh('room'));
   const bomb = deflateRawSync(Buffer.alloc(60 * 1024 * 1024, ' '));
@@ -390,7 +392,7 @@ test('what unfolds to more than a frame may hold is not unfolded', async () => {
   await witness.settle();
 });
 
-test('a client that never finishes its handshake holds up nobody', async () => {
+test('a client that never finishes its handshake delays nobody', async () => {
   const server = await startServer();
   const { hostname, port } = new URL(server.url);
   const half = createConnection(Number(port), hostname, () =>

@@ -113,17 +113,17 @@ function expectNothingIn(log: string, words: Record<string, string>): void {
   expect(log).not.toContain('argon2');
 }
 
-test('the log of a whole run holds what happened, and no content, password, token or query', async () => {
+test('the log of a whole run holds its events, and no content, password, token or query', async () => {
   const { log, words } = await run({ DATA_DIR: 'memory' });
   for (const happened of ['registered', 'sign-in refused', 'signed in', 'request', 'stopping']) {
     expect(log).toContain(`"msg":"${happened}"`);
   }
   const requests = log.split('\n').filter((line) => line.includes('"msg":"request"'));
-  expect(requests.some((line) => line.includes('"pathname":"/events","status":401'))).toBe(true);
+  expect(requests.some((line) => line.includes('"route":"/events","status":401'))).toBe(true);
   expectNothingIn(log, words);
 });
 
-testWithPostgres('nor does it when the database is lost in the middle of it all', async () => {
+testWithPostgres('the log of a lost database holds no content either', async () => {
   const proxy = await cuttableProxy(await freshPostgres());
   const url = new URL(proxy.url);
   url.password = secret('database-password');

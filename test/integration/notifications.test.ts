@@ -12,8 +12,8 @@ const waiting = async (username: string) =>
 /** A name without what a mention could end at. */
 const plain = (prefix: string) => fresh(prefix).replaceAll('-', '');
 
-describe('a mention (contract 3.2)', () => {
-  test('is told to every connection of who is meant, wherever, and kept until read', async () => {
+describe('a mention', () => {
+  test('reaches every connection of its user, in any room, and is kept until read', async () => {
     const [ana, ben, room] = [plain('Ana'), plain('Ben'), fresh('room')];
     const speaker = await server.enter(ana, room);
     const [phone, laptop] = [
@@ -99,7 +99,7 @@ describe('a mention (contract 3.2)', () => {
     expect(await waiting(ben)).toEqual([]);
   });
 
-  test('in a private room is told to those who may read it, as long as they may', async () => {
+  test('in a private room is shown to members only, as long as they are members', async () => {
     const [owner, ana, ben, room] = [plain('o'), plain('ana'), plain('ben'), fresh('room')];
     const ownerToken = await mint({ sub: owner });
     const tokens = { ana: await mint({ sub: ana }), ben: await mint({ sub: ben }) };
@@ -136,7 +136,7 @@ describe('a mention (contract 3.2)', () => {
 });
 
 describe('a notification', () => {
-  test('of a direct message is told with it', async () => {
+  test('of a direct message arrives with it', async () => {
     const [ana, ben] = [fresh('ana'), fresh('ben')];
     const away = await server.enter(ben, fresh('room'));
     await away.close();
@@ -151,7 +151,7 @@ describe('a notification', () => {
     expect(await waiting(ben)).toEqual([]);
   });
 
-  test('from a back end goes to names, to a role, or to everyone', async () => {
+  test('of a back end goes to names, to a role, or to everyone', async () => {
     const [ana, ben, boss] = [fresh('ana'), fresh('ben'), fresh('boss')];
     const token = await mint({ sub: boss, role: 'admin' });
     const clients = {
@@ -224,7 +224,7 @@ describe('a notification', () => {
     expect(seen).toEqual([5, 4, 3, 2, 1]);
   });
 
-  test('is nothing for protocol 0', async () => {
+  test('is not sent to protocol 0', async () => {
     const [ana, ben, room] = [plain('ana'), plain('ben'), fresh('room')];
     const basic = await server.join(ben, room);
     const speaker = await server.enter(ana, room);

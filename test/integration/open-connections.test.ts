@@ -58,7 +58,7 @@ async function connectionsOf(username: string, token: string, room: string) {
   };
 }
 
-describe('open connections feel at once (contract 5, 6)', () => {
+describe('open connections feel at once', () => {
   const ends: [
     what: string,
     code: number,
@@ -125,7 +125,7 @@ describe('open connections feel at once (contract 5, 6)', () => {
     expect((await foreign.closed).code).toBe(4401);
   });
 
-  test('what was sent before counts, what comes after does not', async () => {
+  test('frames sent before the close take effect, frames after it do not', async () => {
     const room = fresh('room');
     const username = fresh('u');
     const client = await joined(username, room, { join: await server.register(username) });
@@ -157,7 +157,7 @@ describe('open connections feel at once (contract 5, 6)', () => {
   });
 });
 
-describe('a join (contract 3.2, 5)', () => {
+describe('a join', () => {
   test('with a bad token is refused, and the connection closed with 4401', async () => {
     for (const token of ['hello', await mint({ sub: 'ana' }, 'x'.repeat(32)), '']) {
       const client = await server.connect();
@@ -167,7 +167,7 @@ describe('a join (contract 3.2, 5)', () => {
     }
   });
 
-  test('of who is banned is refused, and the connection closed with 4403', async () => {
+  test('of a banned user is refused, and the connection closed with 4403', async () => {
     const username = fresh('u');
     const token = await server.register(username);
     await request('PUT', `/users/${username}/ban`, apiKey);
@@ -177,7 +177,7 @@ describe('a join (contract 3.2, 5)', () => {
     expect((await client.closed).code).toBe(4403);
   });
 
-  test('is bound to the user of the token, whoever’s name it gives', async () => {
+  test('is bound to the user of the token, whatever name it gives', async () => {
     const username = fresh('u');
     const token = await server.register(username);
     for (const tokens of [{ handshake: token }, { join: token }]) {
@@ -202,7 +202,7 @@ describe('a join (contract 3.2, 5)', () => {
     expect(await client.expect('error')).toMatchObject({ code: 'forbidden' });
   });
 
-  test('with API_KEY is anyone’s, and every connection one user’s', async () => {
+  test('with API_KEY may be any user’s, and stays that user’s', async () => {
     const username = fresh('u');
     await server.register(username);
     const client = await joined(username, fresh('room'), { handshake: apiKey });
@@ -211,7 +211,7 @@ describe('a join (contract 3.2, 5)', () => {
   });
 });
 
-describe('a token that ends (contract 3.2)', () => {
+describe('a token that ends', () => {
   test('closes its connections and streams with 4401 when it does', async () => {
     const username = fresh('u');
     const open = await connectionsOf(username, await endingIn(username, 3000), fresh('room'));
@@ -231,7 +231,7 @@ describe('a token that ends (contract 3.2)', () => {
     expect((await late.expect('expiring')).seconds).toBeWithin(18, 21);
   });
 
-  test('makes way for a fresh one, which `auth` brings', async () => {
+  test('is replaced by a fresh token in an `auth` frame', async () => {
     const username = fresh('u');
     const room = fresh('room');
     const client = await joined(username, room, { join: await endingIn(username, 3000) });
@@ -248,7 +248,7 @@ describe('a token that ends (contract 3.2)', () => {
     expect((await client.closed).code).toBe(4401);
   });
 
-  test('is not replaced by a bad one, another’s, or one that is not for the rooms one is in', async () => {
+  test('is not replaced by a bad token, another user’s, or one that excludes a joined room', async () => {
     const username = fresh('u');
     const client = await joined(username, fresh('room'), { join: await server.register(username) });
     for (const [token, code] of [
@@ -269,8 +269,8 @@ describe('a token that ends (contract 3.2)', () => {
   });
 });
 
-describe('AUTH=required (contract 2, 5)', () => {
-  test('a connection that shows no token in time is closed with 4401, whatever else it does', async () => {
+describe('AUTH=required', () => {
+  test('a connection that shows no token in time is closed with 4401, whatever else it sends', async () => {
     const username = fresh('u');
     const token = await strict.register(username);
     const silent = await strict.connect();
@@ -288,7 +288,7 @@ describe('AUTH=required (contract 2, 5)', () => {
     await later.settle();
   });
 
-  test('lets in everyone who has a token, and back ends', async () => {
+  test('admits users with a token, and back ends', async () => {
     const username = fresh('u');
     const token = await strict.register(username);
     const room = fresh('room');

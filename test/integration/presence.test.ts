@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import type { ServerFrame } from '../../src/types/websocket.ts';
+import type { ServerFrame } from '../../src/protocol/frames.ts';
 import { TIMING } from '../../src/ws/gateway.ts';
 import { rawSocket } from '../support/raw-socket.ts';
 import { fresh, startServer } from '../support/server.ts';
@@ -20,7 +20,7 @@ async function lastSeen(server: typeof atOnce, username: string): Promise<number
   return Date.parse(user.lastSeen);
 }
 
-describe('who is here', () => {
+describe('presence', () => {
   test('a second connection of a user is silent, and so is the end of all but the last', async () => {
     const room = fresh('room');
     const witness = await atOnce.join('witness', room);
@@ -39,7 +39,7 @@ describe('who is here', () => {
     ]);
   });
 
-  test('leaving tells the others, not the one who leaves, and stores lastSeen', async () => {
+  test('leaving is announced to the others, not to the user who leaves, and stores lastSeen', async () => {
     const room = fresh('room');
     const name = fresh('u');
     const witness = await patient.join('witness', room);
@@ -72,7 +72,7 @@ describe('who is here', () => {
     expect(await ana.untilType('error')).toMatchObject({ code: 'not_joined', id: 'again' });
   });
 
-  test('someone who was cut off leaves when the grace is over, as of when the line was cut', async () => {
+  test('a user whose connection was lost leaves when the grace is over, as of the loss', async () => {
     const room = fresh('room');
     const name = fresh('u');
     const witness = await withGrace.join('witness', room);
@@ -91,7 +91,7 @@ describe('who is here', () => {
     expect(seen - cutAt).toBeLessThan(900);
   });
 
-  test('one who is back within the grace was never gone', async () => {
+  test('a user who is back within the grace was never gone', async () => {
     const room = fresh('room');
     const witness = await withGrace.join('witness', room);
     await (await withGrace.join('ana', room)).close();
@@ -111,7 +111,7 @@ describe('who is here', () => {
     expect(await witness.expect('system')).toMatchObject({ content: 'ana left the chat' });
   });
 
-  test('a peer that answers no ping is dropped, in a busy room too, and one that does is not', async () => {
+  test('a peer that answers no ping is dropped, in a busy room too, and a peer that answers is not', async () => {
     const room = fresh('room');
     const ana = await quick.join('ana', room);
     const dead = await rawSocket(quick.url);

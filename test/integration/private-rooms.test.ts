@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { clientFrames } from '../../src/types/websocket.ts';
+import { clientFrames } from '../../src/protocol/client-frames.ts';
 import { API_KEY } from '../support/people.ts';
 import { fresh, startServer } from '../support/server.ts';
 import { mint, SECRET } from '../support/tokens.ts';
@@ -62,7 +62,7 @@ function withoutNames(text: string, room: string): string {
   return text.replaceAll(room, 'ROOM').replaceAll(`message ${said[room]}`, 'MESSAGE');
 }
 
-describe('a private room is not there for others (contract 5)', () => {
+describe('a private room does not exist for others', () => {
   for (const [who, token] of Object.entries(outsiders)) {
     const username = token ? stranger : guest;
     const asks: [what: string, ask: (room: string) => Promise<Response>][] = [
@@ -127,7 +127,7 @@ describe('a private room is not there for others (contract 5)', () => {
     });
   }
 
-  test('what lists rooms and people does not change with it', async () => {
+  test('lists of rooms and people do not change with it', async () => {
     const lists = async () => {
       const seen: unknown[] = [];
       for (const token of Object.values(outsiders)) {
@@ -145,7 +145,7 @@ describe('a private room is not there for others (contract 5)', () => {
     expect(await lists()).toEqual(before);
   });
 
-  test('its name is taken, which whoever would make a room of that name has to be told', async () => {
+  test('the name of a private room is taken, as creating a room of that name shows', async () => {
     const client = await server.connect();
     client.send({ type: 'join', username: guest, room: there });
     expect(await client.expect('error')).toMatchObject({

@@ -6,8 +6,8 @@ const server = await startServer();
 const timestamp = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const uuid = expect.stringMatching(/^[0-9a-f-]{36}$/);
 
-describe('protocol 1 (contract 3.2)', () => {
-  test('a join is answered by one joined, and others see presence instead of system frames', async () => {
+describe('protocol 1', () => {
+  test('a join gets a single `joined` reply, and the others get presence instead of system frames', async () => {
     const room = fresh('room');
     const ana = await server.connect();
     expect(await join(ana, room, { id: 'j1' })).toEqual({
@@ -49,22 +49,23 @@ describe('protocol 1 (contract 3.2)', () => {
       room,
       seq: 1,
       rev: 1,
+      userId: expect.any(Number),
       username: 'ana',
       content: 'my move',
-      timestamp,
+      createdAt: timestamp,
       data,
       clientId: 'm1',
     };
     expect(await ana.untilType('message')).toEqual(message as never);
-    const { data: _, clientId, rev, ...shown } = message;
-    expect(await basic.expect('message')).toEqual(shown as never);
+    const { clientId, rev, userId, createdAt, ...shown } = message;
+    expect(await basic.expect('message')).toEqual({ ...shown, timestamp } as never);
     const [stored] = await (await server.fetch(`/messages?room=${room}`)).json();
     expect(stored).toMatchObject({ data, clientId: 'm1', rev: 1 });
     const late = await server.connect();
     expect((await join(late, room)).messages).toEqual([message] as never);
   });
 
-  test('data is part of what an id stands for', async () => {
+  test('data counts when a resent id is compared', async () => {
     const room = fresh('room');
     const ana = await server.connect();
     await join(ana, room);
@@ -75,6 +76,14 @@ describe('protocol 1 (contract 3.2)', () => {
     expect(await ana.untilType('ack')).toEqual(first);
     ana.send(message);
     expect(await ana.untilType('ack')).toEqual(first);
+    const [one, two] = [
+      { b: 1, c: { d: [], e: 2 } },
+      { c: { e: 2, d: [] }, b: 1 },
+    ];
+    ana.send({ ...message, id: 'order', data: one });
+    const ordered = await ana.untilType('ack');
+    ana.send({ ...message, id: 'order', data: two });
+    expect(await ana.untilType('ack')).toEqual(ordered);
     ana.send({ ...message, data: { a: [2] } });
     expect(await ana.untilType('error')).toMatchObject({ code: 'conflict', id: 'm1' });
     ana.send({ ...message, data: undefined });
@@ -130,7 +139,7 @@ describe('protocol 1 (contract 3.2)', () => {
     expect(all).toEqual(range(1, 100));
   });
 
-  test('a ping is answered at once, with what it brought', async () => {
+  test('a ping is answered at once, with its `sentAt`', async () => {
     const ana = await server.connect();
     await join(ana, fresh('room'));
     ana.send({ type: 'ping', sentAt: 123.5, id: 'p' });
@@ -148,11 +157,11 @@ describe('protocol 1 (contract 3.2)', () => {
     const basic = await server.join('basic', room);
     basic.send({ type: 'join', username: 'basic', protocol: 1, room });
     expect(await basic.expect('error')).toMatchObject({ code: 'conflict' });
-    for (const type of ['history', 'ping']) {
+    for (const type of ['history', 'typing']) {
       basic.send({ type, id: type });
       expect(await basic.expect('error')).toMatchObject({ code: 'unknown_type', id: type });
     }
-    basic.send({ type: 'message', content: 'x', data: 1 });
+    basic.send({ type: 'message', content: 'x', replyTo: 1 });
     expect(await basic.expect('error')).toMatchObject({ code: 'invalid_frame' });
     const other = await server.connect();
     for (const since of [-1, 1.5, 'x', null]) {
@@ -165,7 +174,7 @@ describe('protocol 1 (contract 3.2)', () => {
     expect(await other.expect('error')).toMatchObject({ code: 'invalid_frame' });
   });
 
-  test('above a hundred people, presence is not pushed and users holds a hundred names', async () => {
+  test('above a hundred people, presence is not pushed and `users` has a hundred names', async () => {
     const room = fresh('room');
     const ana = await server.connect();
     await join(ana, room);

@@ -9,8 +9,8 @@ const server = await startServer({ apiKey: API_KEY, authSecret: SECRET });
 const ownRooms = async (username: string) =>
   (await server.fetch(`/me/rooms?username=${username}`)).json();
 
-describe('what is unread (contract 4)', () => {
-  test('on a first join nothing is; from then on what others said, until it is read', async () => {
+describe('the unread count', () => {
+  test('is 0 on a first join, then that of the others’ messages until they are read', async () => {
     const [ana, ben, room] = [fresh('ana'), fresh('ben'), fresh('room')];
     const speaker = await server.enter(ana, room);
     for (let n = 1; n <= 3; n++) speaker.send({ type: 'message', content: `${n}` });
@@ -40,7 +40,7 @@ describe('what is unread (contract 4)', () => {
     expect(await position()).not.toMatchObject({ lastRead: 4 });
   });
 
-  test('is counted to a hundred', async () => {
+  test('stops at a hundred', async () => {
     const [ana, ben, room] = [fresh('ana'), fresh('ben'), fresh('room')];
     const away = await server.enter(ben, room);
     await away.close();
@@ -57,7 +57,7 @@ describe('what is unread (contract 4)', () => {
     expect(await ownRooms(ben)).toMatchObject([{ unread: 0, lastRead: seq }]);
   });
 
-  test('what one connection has read, the user’s others hear, and nobody else', async () => {
+  test('a read on one connection reaches the user’s other connections, and nobody else', async () => {
     const [ana, ben, room] = [fresh('ana'), fresh('ben'), fresh('room')];
     const phone = await server.enter(ana, room);
     const laptop = await server.enter(ana, fresh('elsewhere'));
@@ -79,7 +79,7 @@ describe('what is unread (contract 4)', () => {
     expect(await phone.untilType('error')).toMatchObject({ code: 'not_found', id: 'n' });
   });
 
-  test('in a direct room the other one hears it too', async () => {
+  test('in a direct room the other person gets it too', async () => {
     const [ana, ben] = [fresh('ana'), fresh('ben')];
     const phone = await server.enter(ana, fresh('room'));
     const other = await server.enter(ben, fresh('room'));
@@ -87,12 +87,12 @@ describe('what is unread (contract 4)', () => {
     const { room } = await other.untilType('message');
     other.send({ type: 'read', room, seq: 1 });
     expect(await phone.untilType('read')).toEqual({ type: 'read', room, username: ben, seq: 1 });
-    expect(await ownRooms(ben)).toMatchObject([{ name: room, to: ana, unread: 0 }, {}]);
+    expect(await ownRooms(ben)).toMatchObject([{ name: room, with: ana, unread: 0 }, {}]);
   });
 });
 
-describe('one’s own rooms (contract 5)', () => {
-  test('are those where one has been, direct ones too, with what is unread and what was last said', async () => {
+describe('a user’s own rooms', () => {
+  test('are listed with unread counts and last messages, direct ones too', async () => {
     const [ana, ben] = [fresh('ana'), fresh('ben')];
     const [one, two] = [`a-${fresh('room')}`, `z-${fresh('room')}`];
     const mine = await server.enter(ana, one);
@@ -115,7 +115,7 @@ describe('one’s own rooms (contract 5)', () => {
         lastRead: 0,
         lastMessage: { content: 'first' },
       },
-      { private: true, to: ben, rev: 1, unread: 1, lastMessage: { content: 'psst', to: ana } },
+      { private: true, with: ben, rev: 1, unread: 1, lastMessage: { content: 'psst', to: ana } },
       { name: two, rev: 0, unread: 0, lastRead: 0, lastMessage: null },
     ]);
     expect(found[0].lastMessage).toMatchObject({ room: one, seq: 1 });
@@ -127,7 +127,7 @@ describe('one’s own rooms (contract 5)', () => {
     expect(rest.headers.get('link')).toBeNull();
   });
 
-  test('are those that one was let into, and no longer those that one was put out of', async () => {
+  test('include rooms that the user was added to, and not those that it was removed from', async () => {
     const [owner, ana, room] = [fresh('owner'), fresh('ana'), fresh('room')];
     const [ownerToken, token] = [await mint({ sub: owner }), await mint({ sub: ana })];
     const own = async () => (await server.request('GET', '/me/rooms', token)).json();
@@ -152,7 +152,7 @@ describe('one’s own rooms (contract 5)', () => {
     expect(rooms).toMatchObject([{ name: room, lastRead: 2 }]);
   });
 
-  test('are somebody’s', async () => {
+  test('need a user', async () => {
     expect((await server.fetch('/me/rooms')).status).toBe(401);
     expect((await server.request('GET', '/me/rooms', API_KEY)).status).toBe(400);
     const account = fresh('account');

@@ -1,66 +1,89 @@
-import { expect, test } from 'bun:test';
+import { expect } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import { openDatabase } from '../../src/db/index.ts';
+import type { Client } from '../support/client.ts';
 import { startServer } from '../support/server.ts';
 import { testWith } from '../support/services.ts';
 
 const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
-/** The blocks of one language that hold a word. */
-const blocks = (language: string, word: string) =>
-  [...readme.matchAll(new RegExp(`\`\`\`${language}\n(.*?)\`\`\``, 'gs'))]
-    .map(([, block]) => block as string)
-    .filter((block) => block.includes(word));
 
-const testWithCurl = testWith('curl and bash', Boolean(Bun.which('curl') && Bun.which('bash')));
+interface Block {
+  language: string;
+  text: string;
+}
 
-testWithCurl('what the README does with curl works, one after the other', async () => {
-  // A database of its own: what the README makes accounts are guests elsewhere.
-  const database = await openDatabase({ dataDir: 'memory' });
-  const server = await startServer({}, { database });
-  const script = blocks('sh', 'curl')
-    .join('\n')
-    .replaceAll('localhost:3000', new URL(server.url).host);
-  expect(script.match(/^.*curl/gm)?.length).toBeGreaterThan(8);
-  const child = Bun.spawn(['bash', '-e', '-c', `curl() { command curl -sSf "$@"; }\n${script}`], {
-    stdout: 'pipe',
-    stderr: 'pipe',
-  });
-  const stderr = await new Response(child.stderr).text();
-  expect({ code: await child.exited, stderr }).toEqual({ code: 0, stderr: '' });
-  await server.stop();
-  await database.close();
-});
+/** What the README shows, from top to bottom. */
+const blocks: Block[] = [...readme.matchAll(/```(\w+)\n(.*?)```/gs)].map(
+  ([, language = '', text = '']) => ({ language, text }),
+);
 
-test('the frames of protocol 1 that the README shows are taken, one after the other', async () => {
-  // Of its own, in which the first message has the id 1.
-  const database = await openDatabase({ dataDir: 'memory' });
-  const server = await startServer({}, { database });
-  await server.post('/users', { username: 'ben' });
-  const client = await server.enter('ana', 'general');
-  const [frames = ''] = blocks('json', '"react"');
-  const sent = frames.trim().split('\n');
-  expect(sent.length).toBeGreaterThan(6);
-  for (const frame of sent) {
-    client.send(frame);
-    await client.settle();
-  }
-  const errors = client.received.filter(({ type }) => type === 'error');
-  // Those that settling waits for.
-  expect(errors).toHaveLength(sent.length);
-  const types = new Set(client.received.map(({ type }) => type));
-  expect([...types].sort()).toEqual(['ack', 'error', 'joined', 'message', 'update']);
-  await server.stop();
-  await database.close();
-});
+const testWithCurl = testWith({ curl: Bun.which('curl'), bash: Bun.which('bash') });
 
-test('the frames that the README shows are taken', async () => {
-  const server = await startServer();
-  const client = await server.connect();
-  const [frames = ''] = blocks('json', '"leave"');
-  for (const line of frames.trim().split('\n')) client.send(line);
-  await client.settle();
-  const types = client.received.map(({ type }) => type);
-  expect(types).toEqual(expect.arrayContaining(['system', 'message', 'ack']));
-  // The one error is the answer that settling waits for.
-  expect(client.received.filter(({ type }) => type === 'error')).toHaveLength(1);
-});
+/** One shell for all blocks, so that a variable that one sets is there for the next. */
+function openShell(host: string) {
+  const shell = Bun.spawn(['bash'], { stdin: 'pipe', stdout: 'pipe', stderr: 'inherit' });
+  shell.stdin.write('curl() { command curl -sSf "$@"; }\nset -o pipefail\n');
+  const output = shell.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  return {
+    /** @returns what each command printed, and the status with which it ended */
+    async run(text: string): Promise<string[]> {
+      const commands = text.trim().replaceAll('localhost:3000', host).split('\n');
+      const outputs: string[] = [];
+      for (const command of commands) {
+        shell.stdin.write(`${command}; echo " status $?"\n`);
+        await shell.stdin.flush();
+        let printed = '';
+        while (!/ status \d+\n$/.test(printed)) printed += (await output.read()).value ?? '';
+        outputs.push(printed);
+      }
+      return outputs;
+    },
+    async close(): Promise<string> {
+      shell.stdin.write(`echo "$TOKEN"\n`);
+      await shell.stdin.flush();
+      const token = (await output.read()).value ?? '';
+      shell.kill();
+      return token.trim();
+    },
+  };
+}
+
+testWithCurl(
+  'the README, read from top to bottom: every frame is accepted, every command succeeds',
+  async () => {
+    // A database of its own, in which the first message has the id 1.
+    const database = await openDatabase({ dataDir: 'memory' });
+    const server = await startServer({}, { database });
+    const shell = openShell(new URL(server.url).host);
+    let client: Client | undefined;
+    let commands = 0;
+    let frames = 0;
+
+    for (const { language, text } of blocks) {
+      if (language === 'sh' && text.includes('curl')) {
+        for (const printed of await shell.run(text)) {
+          expect(printed).toEndWith(' status 0\n');
+          commands += 1;
+        }
+      }
+      // The token of the last block is made by a reader.
+      if (language !== 'json' || text.includes('eyJ…')) continue;
+      for (const frame of text.trim().split('\n')) {
+        if (JSON.parse(frame).type === 'join') client = await server.connect();
+        client?.send(frame);
+        const replies = (await client?.settle()) ?? [];
+        expect(replies.filter(({ type }) => type === 'error')).toEqual([]);
+        frames += 1;
+      }
+    }
+    expect(commands).toBeGreaterThan(12);
+    expect(frames).toBeGreaterThan(12);
+
+    const [last = ''] = blocks.filter(({ text }) => text.includes('eyJ…')).map(({ text }) => text);
+    const eva = await server.connect();
+    eva.send(last.replace('eyJ…', await shell.close()));
+    expect(await eva.untilType('system')).toMatchObject({ event: 'welcome', username: 'eva' });
+    await server.stop();
+    await database.close();
+  },
+);

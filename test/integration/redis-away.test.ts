@@ -3,13 +3,13 @@ import { Client } from '../support/client.ts';
 import { startCluster } from '../support/cluster.ts';
 import { cuttableProxy } from '../support/cuttable-proxy.ts';
 import { eventsOf } from '../support/event-stream.ts';
-import { hasOwnRedis, ownRedis, testWithOwnRedis } from '../support/own-services.ts';
+import { hasOwnRedis, ownRedis, redisOnPath } from '../support/own-services.ts';
 import { startReady } from '../support/process.ts';
 import { fresh, type TestServer } from '../support/server.ts';
-import { freshPostgres, hasPostgres, testWithPostgres } from '../support/services.ts';
+import { freshPostgres, hasPostgres, postgres, testWith } from '../support/services.ts';
 
 const isThere = hasOwnRedis && hasPostgres;
-const test = hasPostgres ? testWithOwnRedis : testWithPostgres;
+const test = testWith({ ...postgres, ...redisOnPath });
 const redis = isThere ? await ownRedis() : undefined;
 const redisUrl = redis?.url ?? '';
 const [one, two] = (
@@ -33,7 +33,7 @@ async function withoutRedis(use: () => Promise<void>): Promise<void> {
   await untilRedisIs('ok');
 }
 
-test('without Redis each server serves its own clients and says so; all catch up when it is back, in order, once', async () => {
+test('without Redis each server serves its own clients and says so; all catch up in order, once, when it is back', async () => {
   const room = fresh('room');
   const ana = await one.enter(fresh('ana'), room);
   const ben = await two.enter(fresh('ben'), room);
@@ -64,7 +64,7 @@ test('without Redis each server serves its own clients and says so; all catch up
   expect(seen).toEqual({ ana: all, ben: all });
 }, 30_000);
 
-test('a client that was on a server which is ahead resumes on one that has not heard of it yet', async () => {
+test('a client of a server that is ahead resumes on a server that is behind', async () => {
   const room = fresh('room');
   const name = fresh('ana');
   const ana = await one.enter(name, room);
@@ -109,7 +109,7 @@ test('a Redis that comes back empty makes nobody seem to leave, and loses no roo
   expect(changes.length).toBe(2);
 }, 30_000);
 
-test('who comes and goes meanwhile is known when Redis is back', async () => {
+test('joins and leaves during the outage are known when Redis is back', async () => {
   const room = fresh('room');
   const [stays, goes, comes] = ['stays', 'goes', 'comes'].map(fresh) as [string, string, string];
   const watcher = await one.enter(stays, room);
@@ -129,7 +129,7 @@ test('who comes and goes meanwhile is known when Redis is back', async () => {
   expect(active).toEqual([stays, comes].sort());
 }, 30_000);
 
-test('bans, room changes and ended sessions are true for whoever comes, and felt by all when Redis is back', async () => {
+test('bans, room changes and ended sessions hold for new connections, and reach open ones when Redis is back', async () => {
   const [owner, banned, member] = ['owner', 'banned', 'member'].map(fresh) as [
     string,
     string,
@@ -153,7 +153,49 @@ test('bans, room changes and ended sessions are true for whoever comes, and felt
   expect(await ofMember.closed).toMatchObject({ code: 4401 });
 }, 30_000);
 
-test('notifications of the meantime are shown once when Redis is back', async () => {
+test('a room that is deleted and made again meanwhile is another one, for those who were in it too', async () => {
+  const [owner, member, guest, room] = [
+    fresh('owner'),
+    fresh('member'),
+    fresh('guest'),
+    fresh('room'),
+  ];
+  const ownerToken = await one.register(owner);
+  const memberToken = await one.register(member);
+  await one.request('POST', '/rooms', ownerToken, { name: room, private: true });
+  await one.request('PUT', `/rooms/${room}/members/${member}`, ownerToken);
+  const ofMember = await two.enter(member, room, memberToken);
+  ofMember.send({ type: 'message', room, content: 'a secret', id: 'm' });
+  await ofMember.untilType('ack');
+  await withoutRedis(async () => {
+    expect((await one.request('DELETE', `/rooms/${room}`, ownerToken)).status).toBe(204);
+    const first = await one.enter(fresh('first'), room);
+    first.send({ type: 'message', room, content: 'another room', id: 'f' });
+    await first.untilType('ack');
+    for (const client of [await two.connect(), ofMember]) {
+      client.send({
+        type: 'join',
+        username: client === ofMember ? member : guest,
+        room,
+        protocol: 1,
+        id: 'j',
+      });
+      const joined = await client.until((frame) => frame.type === 'joined' && frame.id === 'j');
+      expect(joined).toMatchObject({ messages: [{ content: 'another room' }] });
+      client.send({ type: 'read', room, seq: 1, id: 'r' });
+      await client.until((frame) => frame.type === 'ack' && frame.id === 'r');
+    }
+    ofMember.send({ type: 'message', room, content: 'hello' });
+    await ofMember.until((frame) => frame.type === 'message' && frame.content === 'hello');
+    const basic = await two.connect();
+    basic.send({ type: 'join', username: fresh('basic'), room });
+    await basic.until((frame) => frame.type === 'message');
+    const shown = basic.received.flatMap((f) => (f.type === 'message' ? f.content : []));
+    expect(shown).not.toContain('a secret');
+  });
+}, 30_000);
+
+test('notifications of the outage are shown once when Redis is back', async () => {
   const [name, other] = [fresh('ana'), fresh('ben')];
   const room = fresh('room');
   const ana = await one.enter(name, room);
@@ -175,9 +217,11 @@ test('limits hold on each server while Redis is away', async () => {
   const ana = await server.enter('ana', 'general');
   await own.kill();
   for (let n = 0; n < 6; n++) ana.send({ type: 'message', content: `${n}`, id: `${n}` });
-  // The refusal does not wait for the commits.
   expect(await ana.untilType('error')).toMatchObject({ code: 'rate_limited', id: '5' });
-  for (let n = 0; n < 5; n++) expect(await ana.untilType('ack')).toMatchObject({ id: `${n}` });
+  // The refusal does not wait for the commits.
+  const acks = () => ana.received.flatMap((frame) => (frame.type === 'ack' ? frame.id : []));
+  while (acks().length < 5) await ana.untilType('ack');
+  expect(acks()).toEqual(['0', '1', '2', '3', '4']);
 }, 30_000);
 
 test('a server starts without Redis, and joins the others when it is there', async () => {
@@ -197,7 +241,7 @@ test('a server starts without Redis, and joins the others when it is there', asy
 
 test('a server stops in good order while Redis hangs', async () => {
   const own = await ownRedis();
-  const server = await startReady({ REDIS_URL: own.url, DATA_DIR: 'memory' });
+  const server = await startReady({ REDIS_URL: own.url, DATABASE_URL: await freshPostgres() });
   const client = await Client.connect(server.ws);
   client.send({ type: 'join', username: 'ana', protocol: 1 });
   await client.untilType('joined');
@@ -207,7 +251,22 @@ test('a server stops in good order while Redis hangs', async () => {
   expect(await server.exited).toBe(0);
 }, 30_000);
 
-test('what a server committed and could not publish before it died is shown when its lease has lapsed', async () => {
+test('a clean stop logs no warning: Redis is left, not away', async () => {
+  const own = await ownRedis();
+  const server = await startReady({
+    REDIS_URL: own.url,
+    DATABASE_URL: await freshPostgres(),
+    LOG_LEVEL: 'info',
+  });
+  expect(await (await fetch(`${server.url}/ready`)).json()).toMatchObject({ redis: 'ok' });
+  server.kill('SIGTERM');
+  expect(await server.exited).toBe(0);
+  const { stdout, stderr } = await server.output;
+  expect(stdout + stderr).toContain('stopping');
+  expect(stdout + stderr).not.toMatch(/"level":(40|"warn")|away/);
+}, 30_000);
+
+test('messages that a server committed and could not publish before it died are shown when its lease has lapsed', async () => {
   const databaseUrl = await freshPostgres();
   const secret = crypto.randomUUID();
   const line = await cuttableProxy(redisUrl);
@@ -244,7 +303,7 @@ test('what a server committed and could not publish before it died is shown when
   expect(await ana.untilType('message')).toMatchObject({ content: 'my last words' });
 }, 30_000);
 
-test('those of a server that hangs are offline after its lease, once, and online again when it goes on', async () => {
+test('users of a server that hangs go offline once, after its lease, and come back online when it goes on', async () => {
   const databaseUrl = await freshPostgres();
   const shared = { DATABASE_URL: databaseUrl, AUTH_SECRET: crypto.randomUUID() };
   const hanging = await startReady({ ...shared, REDIS_URL: redisUrl, PRESENCE_GRACE: '0' });

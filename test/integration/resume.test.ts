@@ -4,8 +4,8 @@ import { sharedDatabase, startServer } from '../support/server.ts';
 
 const server = await startServer();
 
-describe('resume (contract 4.3, 4.4, 4.6)', () => {
-  test('since brings what is new, each once, in rev order; "$" nothing; its absence the last ten', async () => {
+describe('resume (delivery rules 3, 4, 6)', () => {
+  test('`since` brings newer changes, each once, in rev order; "$" none; its absence the last ten messages', async () => {
     const room = await roomWith(server, 30);
     const cases: [more: object, expected: number[]][] = [
       [{}, range(21, 30)],
@@ -24,7 +24,7 @@ describe('resume (contract 4.3, 4.4, 4.6)', () => {
     }
   });
 
-  test('a long way back comes in pages of at most 500 changes, and then live', async () => {
+  test('a long absence comes in pages of at most 500 changes, and then live', async () => {
     const room = await roomWith(server, 1234);
     const ana = await server.connect();
     const all: number[] = [];
@@ -78,7 +78,7 @@ describe('resume (contract 4.3, 4.4, 4.6)', () => {
     expect(await join(again, room, { since: 15, epoch })).toMatchObject({ reset: false });
   });
 
-  test('nothing is lost or repeated between joined and what follows it, wherever the reading begins', async () => {
+  test('nothing is lost or repeated between `joined` and the live changes after it, wherever the reading begins', async () => {
     const room = await roomWith(server, 700);
     const ana = await server.join('talker', room);
     let sent = 0;
@@ -122,7 +122,7 @@ describe('resume (contract 4.3, 4.4, 4.6)', () => {
     }
   });
 
-  test('a resume that the ring covers reads no message from the database', async () => {
+  test('a resume that the replay buffer covers reads no message from the database', async () => {
     const room = await roomWith(server, 1);
     const database = await sharedDatabase();
     const ana = await server.connect();

@@ -1,15 +1,12 @@
 import { expect } from 'bun:test';
 import { freePort } from '../support/free-port.ts';
 import { nginx, startNginx } from '../support/nginx.ts';
-import { hasOwnRedis, ownRedis } from '../support/own-services.ts';
+import { ownRedis, redisOnPath } from '../support/own-services.ts';
 import { startReady } from '../support/process.ts';
 import { Roamer } from '../support/roamer.ts';
-import { freshPostgres, hasPostgres, testWith } from '../support/services.ts';
+import { freshPostgres, postgres, testWith } from '../support/services.ts';
 
-const test = testWith(
-  'nginx, redis-server and a Postgres',
-  nginx !== null && hasOwnRedis && hasPostgres,
-);
+const test = testWith({ nginx, ...redisOnPath, ...postgres });
 const CLIENTS = 20;
 const PAUSE_MS = 10;
 
@@ -66,7 +63,7 @@ test('two servers behind the nginx of examples/ restart one after the other unde
   await proxy.stop();
 }, 60_000);
 
-test('behind the nginx of examples/ the server knows who asks, streams events, and keeps its metrics to itself', async () => {
+test('behind the nginx of examples/ the server knows the client’s address, streams events, and keeps its metrics private', async () => {
   const ports = [await freePort(), await freePort()] as [number, number];
   await startReady({ DATA_DIR: 'memory', PORT: `${ports[0]}`, TRUST_PROXY: '127.0.0.1/32' });
   const proxy = await startNginx(ports);

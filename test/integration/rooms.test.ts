@@ -47,8 +47,8 @@ const secretRoom = async (...members: { username: string }[]) => {
   return room;
 };
 
-describe('rooms over REST (contract 5)', () => {
-  test('an account makes one of its own, describes it, changes it and deletes it', async () => {
+describe('rooms over REST', () => {
+  test('an account creates, describes, changes and deletes its own room', async () => {
     const name = fresh('Room');
     const made = await owner.call('POST', '/rooms', { name, topic: 'Plans', private: true });
     expect(made.status).toBe(201);
@@ -73,7 +73,7 @@ describe('rooms over REST (contract 5)', () => {
     expect(await owner.tries('DELETE', `/rooms/${name}`)).toBe('404 not_found');
   });
 
-  test('what cannot be a room is refused, and a name that is taken', async () => {
+  test('invalid room names are refused, and names that are taken', async () => {
     const taken = await makeRoom();
     for (const [body, outcome] of [
       [{ name: 'a b' }, '400 invalid_frame'],
@@ -94,7 +94,7 @@ describe('rooms over REST (contract 5)', () => {
     }
   });
 
-  test('one that the first join made is nobody’s, and admins look after it', async () => {
+  test('a room created by a join has no owner, and admins manage it', async () => {
     const room = fresh('room');
     await server.join('ana', room);
     expect(await (await ben.call('GET', `/rooms/${room}`)).json()).toMatchObject({
@@ -113,7 +113,7 @@ describe('rooms over REST (contract 5)', () => {
     expect((await request('PATCH', '/rooms/general', API_KEY, priv)).status).toBe(409);
   });
 
-  test('private ones are listed for their people alone', async () => {
+  test('private rooms are listed for their members only', async () => {
     const room = await secretRoom(ben);
     const stranger = await someone('stranger');
     const lists = async (token: { call: typeof ben.call }) => {
@@ -132,7 +132,7 @@ describe('rooms over REST (contract 5)', () => {
     expect(await lists({ call: (method, path) => request(method, path, API_KEY) })).toBe(true);
   });
 
-  test('members are accounts, may be asked after, and may leave; the owner stays', async () => {
+  test('members are accounts, can be looked up, and may leave; the owner stays', async () => {
     const room = await secretRoom(ben);
     const guest = fresh('guest');
     await request('POST', '/users', undefined, { username: guest });
@@ -155,7 +155,7 @@ describe('rooms over REST (contract 5)', () => {
     expect(await owner.tries('GET', of(ben))).toBe('404 not_found');
   });
 
-  test('a deleted one takes its messages along, and one made anew has another history', async () => {
+  test('a deleted room takes its messages along, and a new room of its name has another history', async () => {
     const room = await makeRoom();
     const ana = await owner.joins(room);
     for (let n = 0; n < 50; n++) ana.send({ type: 'message', room, content: 'gone', id: `${n}` });
@@ -177,7 +177,7 @@ describe('rooms over REST (contract 5)', () => {
   });
 });
 
-describe('felt on open connections at once (contract 5)', () => {
+describe('rights on open connections', () => {
   /** Ben's connections to a room, of both protocols, and his stream. */
   async function benIn(room: string) {
     const clients = [await ben.joins(room, 0), await ben.joins(room)];
@@ -202,7 +202,7 @@ describe('felt on open connections at once (contract 5)', () => {
     };
   }
 
-  test('a ban puts the banned out, keeps them out, and can be lifted', async () => {
+  test('a ban removes its user at once, keeps the user out, and can be lifted', async () => {
     const room = await makeRoom();
     const witness = await server.join('witness', room);
     const stay = await benIn(room);
@@ -235,7 +235,7 @@ describe('felt on open connections at once (contract 5)', () => {
     expect(await client.untilType('error')).toMatchObject({ code: 'banned' });
   });
 
-  test('a mute silences and lets read on, and can be lifted', async () => {
+  test('a mute stops posts but not reading, and can be lifted', async () => {
     const room = await makeRoom();
     const client = await ben.joins(room);
     const mute = `/rooms/${room}/mutes/${ben.username}`;
@@ -256,7 +256,7 @@ describe('felt on open connections at once (contract 5)', () => {
     expect(await client.untilType('ack')).toMatchObject({ id: 'n' });
   });
 
-  test('a member who is put out of a private room is out', async () => {
+  test('a removed member is out of a private room at once', async () => {
     const room = await secretRoom(ben);
     const stay = await benIn(room);
     await owner.call('DELETE', `/rooms/${room}/members/${ben.username}`);
@@ -266,7 +266,7 @@ describe('felt on open connections at once (contract 5)', () => {
     expect((await ben.joins(room)).received[0]).toMatchObject({ type: 'joined' });
   });
 
-  test('a room that becomes private keeps its members, and no one else', async () => {
+  test('a room that becomes private keeps its members and nobody else', async () => {
     const room = await makeRoom();
     const member = await someone('member');
     await owner.call('PUT', `/rooms/${room}/members/${member.username}`);
@@ -284,14 +284,14 @@ describe('felt on open connections at once (contract 5)', () => {
     expect((await ben.joins(room)).received[0]).toMatchObject({ type: 'joined' });
   });
 
-  test('a deleted room is gone for everyone in it', async () => {
+  test('a deleted room ends for everyone in it', async () => {
     const room = await makeRoom();
     const stay = await benIn(room);
     expect(await owner.tries('DELETE', `/rooms/${room}`)).toBe('204');
     await stay.isPutOut('not_found');
   });
 
-  test('nobody slips in while it happens', async () => {
+  test('nobody slips in meanwhile', async () => {
     for (let n = 0; n < 20; n++) {
       const room = await secretRoom(ben);
       const client = await ben.joins(fresh('room'));

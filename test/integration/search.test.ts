@@ -18,7 +18,7 @@ async function roomOf(contents: string[]) {
   return { room, client, ask, find };
 }
 
-describe('search (contract 5)', () => {
+describe('search', () => {
   test('finds whole words in any order, newest first, in upper or lower case', async () => {
     const { find, room, ask } = await roomOf([
       'The quick brown fox',
@@ -67,7 +67,7 @@ describe('search (contract 5)', () => {
     }
   });
 
-  test('takes what is typed for text, never for a query', async () => {
+  test('treats the text of a search as words, never as operators', async () => {
     const { find, ask } = await roomOf(["it's 100% fun | not dull & (grey)", 'fun', 'dull']);
     for (const query of [
       "it's",
@@ -105,7 +105,7 @@ describe('search (contract 5)', () => {
     expect(await find('thoughts')).toEqual([]);
   });
 
-  test('pages through what is common and what is rare', async () => {
+  test('pages through common and rare words', async () => {
     const many = Array.from({ length: 45 }, (_, n) => `common ${n % 9 ? '' : 'rare'} number${n}`);
     const { room } = await roomOf(many);
     for (const [q, wanted] of [
@@ -125,7 +125,7 @@ describe('search (contract 5)', () => {
     }
   });
 
-  test('finds what is old and what is new in a room of many messages', async () => {
+  test('finds old and new messages in a room of many', async () => {
     const { room, ask } = await roomOf(['the first one']);
     const { db } = await sharedDatabase();
     // What 60,000 posts would have stored.
@@ -166,7 +166,7 @@ describe('search (contract 5)', () => {
     }
   });
 
-  test('shows only what is said in the room that is asked for, and only to those who may read it', async () => {
+  test('finds only messages of the given room, and only for users that may read it', async () => {
     const word = `w${crypto.randomUUID().replaceAll('-', '')}`;
     const { find } = await roomOf(['nothing of it']);
     const [owner, room] = [fresh('owner'), fresh('room')];

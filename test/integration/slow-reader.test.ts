@@ -5,8 +5,8 @@ import { fresh, startServer } from '../support/server.ts';
 const server = await startServer({ presenceGrace: 0 });
 const content = 'x'.repeat(3900);
 
-describe('slow readers (contract 4.7)', () => {
-  test('one who stops reading is closed, the others get everything, and it resumes whole', async () => {
+describe('slow readers (delivery rule 7)', () => {
+  test('a client that stops reading is closed and resumes without loss, and the others get everything', async () => {
     const room = fresh('room');
     const ana = await server.connect();
     ana.send({ type: 'join', username: 'ana', protocol: 1, room });
@@ -51,7 +51,7 @@ describe('slow readers (contract 4.7)', () => {
     expect(resumed).toEqual(seqs);
   });
 
-  test('one who reads on, late, is told 4408', async () => {
+  test('a client that reads on after a while gets the code 4408', async () => {
     const room = fresh('room');
     const ana = await server.join('ana', room);
     const slow = await rawSocket(server.url);

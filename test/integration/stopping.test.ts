@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test';
 import { fresh, startServer } from '../support/server.ts';
 
 describe('a server that stops', () => {
-  test('sends the clients of protocol 1 away one after the other, each served until its turn', async () => {
+  test('disconnects the clients of protocol 1 one after the other, each served until its turn', async () => {
     const server = await startServer();
     const room = fresh('room');
     const clients = await Promise.all(
@@ -37,7 +37,7 @@ describe('a server that stops', () => {
     expect(Date.now() - start).toBeLessThan(5000);
   });
 
-  test('is not ready from then on, and takes no new connection once it is gone', async () => {
+  test('is not ready from then on, and refuses new connections once it has ended', async () => {
     const server = await startServer();
     await server.stop();
     await expect(server.connect()).rejects.toThrow();

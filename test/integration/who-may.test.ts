@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'bun:test';
-import { clientFrames } from '../../src/types/websocket.ts';
+import { clientFrames } from '../../src/protocol/client-frames.ts';
 import {
   API_KEY,
   makeScene,
@@ -196,19 +196,27 @@ const routes: RouteRow[] = [
   ['OPTIONS /', 'what a browser asks before', everyone],
   ['OPTIONS /*', 'of any path', everyone],
   ['GET /test', 'the tester', everyone],
-  ['GET /public/ws-tester.css', 'its style', everyone],
-  ['GET /public/ws-tester.js', 'its script', everyone],
-  ['GET /public/icon.svg', 'its icon', everyone],
   ['GET /swagger', 'Swagger UI', everyone],
-  ['GET /public/swagger.css', 'its style', everyone],
-  ['GET /public/swagger.js', 'its script', everyone],
-  ['GET /public/swagger-ui.css', 'its own style', everyone],
-  ['GET /public/swagger-ui-bundle.js', 'its own script', everyone],
+  ['GET /swagger-ui.css', 'its own style', everyone],
+  ['GET /swagger-ui-bundle.js', 'its own script', everyone],
+  ['GET /*', 'the files in public/', everyone, () => ({ path: '/swagger.js' })],
   ['GET /swagger/json', 'the documentation', everyone],
+  ['GET /client.js', 'the client library', everyone],
+  ['GET /client.js.map', 'its source map', everyone],
+  ['GET /tester.css', 'its source map', everyone],
+  ['GET /tester.js', 'its source map', everyone],
+  ['GET /tester.js.map', 'its source map', everyone],
+  [
+    'GET /client/:file',
+    'a part of it that is not there',
+    cells(none, none, none, none, none, none, none),
+    () => ({ path: '/client/nothing.js' }),
+  ],
   ['GET /ws-info', 'the frames', everyone],
   ['GET /health', 'alive', everyone],
   ['GET /ready', 'ready', everyone],
-  ['GET /metrics', 'how it does', cells(no, no, never, never, never, ok, no)],
+  ['GET /asyncapi.json', 'the frames for generators', everyone],
+  ['GET /metrics', 'how it does', cells(no, no, never, never, ok, ok, no)],
   ['GET /ws', 'the handshake', cells(ok, ok, ok, ok, ok, ok, no)],
   [
     'POST /messages',
@@ -228,6 +236,9 @@ const routes: RouteRow[] = [
   ...both('GET /messages', 'read', reading, (room) => ({ path: `/messages?room=${room}` })),
   ...both('GET /messages/search', 'search', reading, (room) => ({
     path: `/messages/search?room=${room}&q=said`,
+  })),
+  ...both('GET /messages/:id', 'see what the owner said', reading, (_, __, ___, said) => ({
+    path: `/messages/${said}`,
   })),
   [
     'PATCH /messages/:id',
@@ -295,6 +306,9 @@ const routes: RouteRow[] = [
     body: { topic: 'x' },
   })),
   ...both('DELETE /rooms/:room', 'delete it', ruling, at('/rooms/:room')),
+  ...both('GET /rooms/:room/members', 'list its members', reading, at('/rooms/:room/members')),
+  ...both('GET /rooms/:room/bans', 'list its bans', ruling, at('/rooms/:room/bans')),
+  ...both('GET /rooms/:room/mutes', 'list its mutes', ruling, at('/rooms/:room/mutes')),
   ...both(
     'GET /rooms/:room/members/:username',
     'see who belongs to it',
@@ -417,7 +431,7 @@ const frames: FrameRow[] = [
   ...onSaid('delete', withdrawing),
   ...onSaid('react', talking, { emoji: '👍' }),
   ...bothFrames('leave', inside),
-  ['ping', 'ask', joined, () => ({})],
+  ['ping', 'ask', cells(ok, ok, ok, ok, ok, ok, 'closed 4401'), () => ({})],
   [
     'auth',
     'bring a fresh token of ana',
@@ -480,7 +494,7 @@ const whenBanned: Record<string, string> = { [no]: 'banned', 'closed 4401': 'clo
 
 const keyServer = await startKeyServer();
 for (const mode of ['open', 'required'] as const) {
-  describe(`who may do what in AUTH=${mode}`, async () => {
+  describe(`rights in AUTH=${mode}`, async () => {
     const { foreignKeys } = keyServer;
     const server = await startServer({
       auth: mode,

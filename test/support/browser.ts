@@ -1,20 +1,10 @@
-import { afterAll } from 'bun:test';
-import { existsSync } from 'node:fs';
-import sparticuz from '@sparticuz/chromium';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach } from 'bun:test';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { launch } from './chromium.ts';
 
 let launched: Promise<Browser> | undefined;
-
-/** The Chromium that comes in a package runs on Linux for x64; elsewhere an installed Chrome serves. */
-async function launch(): Promise<Browser> {
-  const packaged = process.platform === 'linux' && process.arch === 'x64';
-  const path =
-    process.env.CHROMIUM_PATH ?? (packaged ? await sparticuz.executablePath() : undefined);
-  if (path && existsSync(path)) {
-    return chromium.launch({ executablePath: path, args: sparticuz.args });
-  }
-  return chromium.launch({ channel: 'chrome' });
-}
+/** Those of the test that runs. */
+const contexts: BrowserContext[] = [];
 
 export interface Visitor {
   page: Page;
@@ -27,6 +17,7 @@ export async function visitor(path: string, base: string): Promise<Visitor> {
   launched ??= launch();
   const browser = await launched;
   const context = await browser.newContext({ baseURL: base });
+  contexts.push(context);
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('console', (line) => line.type() === 'error' && complaints.push(line.text()));
@@ -38,6 +29,10 @@ export async function visitor(path: string, base: string): Promise<Visitor> {
   await page.goto(path);
   return { page, complaints };
 }
+
+afterEach(async () => {
+  await Promise.all(contexts.splice(0).map((context) => context.close()));
+});
 
 afterAll(async () => {
   await (await launched)?.close();

@@ -1,6 +1,13 @@
-import type { ServerFrame } from '../../src/types/websocket.ts';
+import type { ServerFrame } from '../../src/protocol/frames.ts';
+import { parseServerFrame } from './server-frame.ts';
 
-type FrameOf<T extends ServerFrame['type']> = Extract<ServerFrame, { type: T }>;
+type Basic = Extract<ServerFrame, { type: 'message'; timestamp: string }>;
+type Full = Extract<ServerFrame, { type: 'message'; createdAt: string }>;
+/** A message of either protocol: what both have is there. */
+type Message = Pick<Basic, keyof Basic & keyof Full> & Partial<Basic & Full>;
+type FrameOf<T extends ServerFrame['type']> = T extends 'message'
+  ? Message
+  : Extract<ServerFrame, { type: T }>;
 
 /** How long a test waits for a frame that should come, in milliseconds; then it has failed. */
 const PATIENCE_MS = 8000;
@@ -15,7 +22,7 @@ export class Client {
 
   private constructor(readonly socket: WebSocket) {
     socket.onmessage = ({ data }) => {
-      this.received.push(JSON.parse(data));
+      this.received.push(parseServerFrame(data));
       this.#wake();
     };
     this.closed = new Promise((done) => {
@@ -88,6 +95,12 @@ export class Client {
       if (frame.type === 'error' && frame.id === id) return frames;
       frames.push(frame);
     }
+  }
+
+  /** Drops all received frames, for clients that stay long. */
+  forget(): void {
+    this.received.length = 0;
+    this.#read = 0;
   }
 
   /** Closes and waits until the server has closed too. */

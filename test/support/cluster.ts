@@ -14,12 +14,10 @@ export async function startCluster(
   redisUrls: string[],
   settings: Partial<Settings> = {},
 ): Promise<TestServer[]> {
-  const authSecret = crypto.randomUUID();
   const servers: TestServer[] = [];
   for (const redisUrl of redisUrls) {
     const database = await openDatabase({ databaseUrl, dataDir: 'memory' });
-    const shared = { databaseUrl, redisUrl, authSecret };
-    const server = await startServer({ ...shared, ...settings }, { database });
+    const server = await startServer({ databaseUrl, redisUrl, ...settings }, { database });
     afterAll(async () => {
       await server.stop();
       await database.close();

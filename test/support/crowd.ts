@@ -1,6 +1,6 @@
 import { expect } from 'bun:test';
-import type { StoredMessage } from '../../src/types/rest.ts';
-import type { ServerFrame } from '../../src/types/websocket.ts';
+import type { ChangeFrame } from '../../src/protocol/frames.ts';
+import type { StoredMessage } from '../../src/protocol/rest.ts';
 import { Author, type Deed, Device } from './device.ts';
 import type { seeded } from './random.ts';
 
@@ -18,7 +18,6 @@ const actions = [
 ] as const;
 
 type Stored = StoredMessage & { clientId: string };
-type Seen = Extract<ServerFrame, { type: 'message' | 'update' }>;
 
 /** Four people with two devices each, who say and change things at random. */
 export class Crowd {
@@ -99,8 +98,9 @@ export class Crowd {
    *
    * @param urlOf where each device connects
    * @param url of a server, to ask what is stored
+   * @returns what is stored, by room
    */
-  async finish(urlOf: (device: Device) => string, url: string): Promise<void> {
+  async finish(urlOf: (device: Device) => string, url: string): Promise<Map<string, Stored[]>> {
     for (const device of this.devices) {
       device.drop();
       await device.connect(urlOf(device));
@@ -118,6 +118,7 @@ export class Crowd {
       if (isDone || this.devices.some(({ breaches }) => breaches.length > 0)) break;
     }
     this.#check(histories);
+    return histories;
   }
 
   /** All devices have seen what is stored, and all that was acknowledged is stored, once. */
@@ -132,7 +133,7 @@ export class Crowd {
       expect(new Set(stored.map(({ clientId }) => clientId)).size).toBe(stored.length);
       for (const { views } of this.devices) {
         const seen = [...(views.get(room)?.messages.values() ?? [])].sort((a, b) => a.seq - b.seq);
-        expect(seen.map(asStored)).toEqual(stored.map(asStored));
+        expect(seen.map(asStored)).toEqual(stored);
       }
       for (const { acked } of this.authors) {
         for (const [id, { seq, messageId }] of [...acked].filter(
@@ -188,10 +189,9 @@ export class Crowd {
 
 const newestRev = (stored: Stored[] = []) => Math.max(0, ...stored.map(({ rev }) => rev));
 
-/** What both doors show of a message. */
-function asStored({ id, seq, rev, username, content, ...more }: Stored | Seen) {
-  const { reactions, editedAt, deletedAt, clientId } = more;
-  return { id, seq, rev, username, content, reactions, editedAt, deletedAt, clientId };
+/** Both doors show the same object; a frame has its type besides. */
+function asStored({ type: _, ...message }: ChangeFrame): StoredMessage {
+  return message;
 }
 
 async function history(url: string, room: string): Promise<Stored[]> {

@@ -9,7 +9,13 @@ export interface CuttableProxy {
   cut(): void;
   /** Cuts when the database answers with this text, which is not passed on. */
   cutAtAnswer(text: string): void;
+  /** From now on ends each connection that sends this text, which is not passed on; the others stay. */
+  refuse(text: string): void;
+  /** Passes everything on again. */
   mend(): Promise<void>;
+  /** Lets nothing pass, on lines that are there and on new ones, until {@link CuttableProxy.release}; all stays open. */
+  hold(): void;
+  release(): void;
   /** How much has passed, both ways. */
   bytes(): number;
 }
@@ -18,7 +24,9 @@ export async function cuttableProxy(target: string): Promise<CuttableProxy> {
   const to = new URL(target);
   const links = new Set<Socket>();
   let fatal: string | undefined;
+  let refused: string | undefined;
   let passed = 0;
+  let isHeld = false;
   const cut = () => {
     server.close();
     for (const link of links) link.destroy();
@@ -30,10 +38,13 @@ export async function cuttableProxy(target: string): Promise<CuttableProxy> {
       [database, client],
     ] as const) {
       links.add(from);
+      if (isHeld) from.pause();
       from.on('data', (bytes) => {
         if (from === database && fatal && bytes.includes(fatal)) {
           fatal = undefined;
           cut();
+        } else if (from === client && refused && bytes.includes(refused)) {
+          client.destroy();
         } else {
           passed += bytes.length;
           into.write(bytes);
@@ -42,7 +53,8 @@ export async function cuttableProxy(target: string): Promise<CuttableProxy> {
       from.on('error', () => {});
       from.on('close', () => {
         links.delete(from);
-        into.destroy();
+        // What a held line still has in it arrives before it ends.
+        into.end();
       });
     }
   });
@@ -60,7 +72,21 @@ export async function cuttableProxy(target: string): Promise<CuttableProxy> {
     cutAtAnswer: (text) => {
       fatal = text;
     },
-    mend: () => listen(port),
+    refuse: (text) => {
+      refused = text;
+    },
+    async mend() {
+      refused = undefined;
+      if (!server.listening) await listen(port);
+    },
+    hold() {
+      isHeld = true;
+      for (const link of links) link.pause();
+    },
+    release() {
+      isHeld = false;
+      for (const link of links) link.resume();
+    },
     bytes: () => passed,
   };
 }

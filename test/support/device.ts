@@ -1,6 +1,7 @@
-import type { ServerFrame } from '../../src/types/websocket.ts';
+import type { ChangeFrame, ServerFrame } from '../../src/protocol/frames.ts';
+import { parseServerFrame } from './server-frame.ts';
 
-type Message = Extract<ServerFrame, { type: 'message' | 'update' }>;
+type Message = ChangeFrame;
 
 /** What a device has of a room: its messages as the last change it has seen left each. */
 interface View {
@@ -61,7 +62,7 @@ export class Device {
     this.#socket = socket;
     for (const view of this.views.values()) view.state = 'out';
     socket.onmessage = ({ data }) => {
-      if (this.#socket === socket) this.#receive(JSON.parse(data));
+      if (this.#socket === socket) this.#receive(parseServerFrame(data));
     };
     return new Promise((done) => {
       socket.onopen = () => done(true);
@@ -139,7 +140,7 @@ export class Device {
   #receive(frame: ServerFrame): void {
     if (frame.type === 'error' && frame.id !== undefined) this.#failed(frame.id);
     if (frame.type === 'joined') this.#joined(frame);
-    else if (frame.type === 'message' || frame.type === 'update') this.#change(frame);
+    else if (frame.type === 'message' || frame.type === 'update') this.#change(frame as Message);
     else if (frame.type === 'ack') this.#ack(frame as Required<typeof frame>);
     // A change may come too late for a message that someone has deleted meanwhile.
     else if (frame.type === 'error' && !EXPECTED.includes(frame.code)) {

@@ -10,12 +10,10 @@ const redisServer = Bun.which('redis-server');
 const pgCtl = Bun.which('pg_ctl');
 
 export const hasOwnRedis = redisServer !== null;
+export const redisOnPath = { 'redis-server on the PATH': hasOwnRedis };
 /** For tests that break their Redis, or both: each has its own. */
-export const testWithOwnRedis = testWith('redis-server on the PATH', hasOwnRedis);
-export const testWithOwnServices = testWith(
-  'redis-server and pg_ctl on the PATH',
-  redisServer !== null && pgCtl !== null,
-);
+export const testWithOwnRedis = testWith(redisOnPath);
+export const testWithOwnServices = testWith({ ...redisOnPath, 'pg_ctl on the PATH': pgCtl });
 
 /** A service of a test's own, to be broken in every way. */
 export interface OwnService {

@@ -1,5 +1,5 @@
 import { afterAll } from 'bun:test';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -13,19 +13,27 @@ export interface ServerProcess {
   /** All that it has printed, once it has ended. */
   output: Promise<{ stdout: string; stderr: string }>;
   exited: Promise<number>;
+  pid: number;
   kill(signal: NodeJS.Signals): void;
 }
 
-/** The server as a user starts it, with these settings and no others, on a free port unless one is given. */
-export function startProcess(settings: Record<string, string>): ServerProcess {
-  const child = Bun.spawn([process.execPath, 'src/index.ts'], {
-    cwd: root,
+/**
+ * The server as a user starts it, with these settings and no others, on a free port unless one is given.
+ *
+ * @param within a command that runs another, if it is to be started by one
+ */
+export function startProcess(
+  settings: Record<string, string>,
+  project = root,
+  within: string[] = [],
+): ServerProcess {
+  const child = Bun.spawn([...within, process.execPath, 'src/index.ts'], {
+    cwd: project,
     env: {
       PATH: process.env.PATH ?? '',
       PORT: '0',
       LOG_LEVEL: 'error',
       ...UNLIMITED,
-      ...(settings.DATABASE_URL && { AUTH_SECRET: crypto.randomUUID() }),
       ...settings,
     },
     stdout: 'pipe',
@@ -39,13 +47,14 @@ export function startProcess(settings: Record<string, string>): ServerProcess {
       ([stdout, stderr]) => ({ stdout, stderr }),
     ),
     exited: child.exited,
+    pid: child.pid,
     kill: (signal) => child.kill(signal),
   };
 }
 
 /** Starts it and waits until it serves. */
-export async function startReady(settings: Record<string, string>) {
-  const server = startProcess(settings);
+export async function startReady(settings: Record<string, string>, project = root) {
+  const server = startProcess(settings, project);
   const url = await server.ready;
   if (!url) throw new Error(`it did not start: ${JSON.stringify(await server.output)}`);
   return { ...server, url, ws: `${url.replace('http', 'ws')}/ws` };
@@ -55,6 +64,16 @@ export async function startReady(settings: Record<string, string>) {
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'ws-chat-test-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A copy of the project, whose files a test may change. */
+export function copyOfProject(): string {
+  const folder = temporaryFolder();
+  for (const part of ['src', 'client', 'public', 'tsconfig.json', 'package.json']) {
+    cpSync(join(root, part), join(folder, part), { recursive: true });
+  }
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
   return folder;
 }
 

@@ -1,4 +1,4 @@
-import type { ServerFrame } from '../../src/types/websocket.ts';
+import type { ServerFrame } from '../../src/protocol/frames.ts';
 import type { Client } from './client.ts';
 import { fresh, type TestServer } from './server.ts';
 

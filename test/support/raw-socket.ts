@@ -10,8 +10,15 @@ export interface RawSocket {
   send(frame: object): void;
 }
 
-/** @param headers more lines for the handshake */
-export async function rawSocket(url: string, headers: string[] = []): Promise<RawSocket> {
+/**
+ * @param headers more lines for the handshake
+ * @param options `isReading` false: nothing is read of what the server sends
+ */
+export async function rawSocket(
+  url: string,
+  headers: string[] = [],
+  { path = '/ws', isReading = true } = {},
+): Promise<RawSocket> {
   const { hostname, port } = new URL(url);
   const handshake = Promise.withResolvers<string>();
   const closeCode = Promise.withResolvers<number | undefined>();
@@ -27,14 +34,12 @@ export async function rawSocket(url: string, headers: string[] = []): Promise<Ra
       close: () => closeCode.resolve(codeAtEnd(tail)),
     },
   });
+  if (!isReading) socket.pause();
   socket.write(
     [
-      'GET /ws HTTP/1.1',
+      `GET ${path} HTTP/1.1`,
       `Host: ${hostname}:${port}`,
-      'Upgrade: websocket',
-      'Connection: Upgrade',
-      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-      'Sec-WebSocket-Version: 13',
+      ...(path === '/ws' ? UPGRADE : []),
       ...headers,
       '\r\n',
     ].join('\r\n'),
@@ -46,6 +51,13 @@ export async function rawSocket(url: string, headers: string[] = []): Promise<Ra
     send: (frame) => void socket.write(textFrame(JSON.stringify(frame))),
   };
 }
+
+const UPGRADE = [
+  'Upgrade: websocket',
+  'Connection: Upgrade',
+  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+  'Sec-WebSocket-Version: 13',
+];
 
 /** A masked text frame of up to 125 bytes: RFC 6455, section 5.2; the mask is zero. */
 function textFrame(text: string): Uint8Array {

@@ -1,4 +1,5 @@
-import type { ServerFrame } from '../../src/types/websocket.ts';
+import type { ServerFrame } from '../../src/protocol/frames.ts';
+import { parseServerFrame } from './server-frame.ts';
 
 const FIRST_RETRY_MS = 20;
 const LONGEST_RETRY_MS = 1000;
@@ -68,7 +69,7 @@ export class Roamer {
     this.#socket = socket;
     socket.onopen = () => this.#socket === socket && this.#join();
     socket.onmessage = ({ data }) => {
-      if (this.#socket === socket) this.#receive(JSON.parse(data));
+      if (this.#socket === socket) this.#receive(parseServerFrame(data));
     };
     socket.onclose = () => {
       if (this.#socket !== socket) return;
@@ -107,7 +108,8 @@ export class Roamer {
         return;
       case 'message':
         if (!this.#isLive) return;
-        if (frame.rev !== this.#rev + 1) this.breaches.push(`${frame.rev} came after ${this.#rev}`);
+        if (!('rev' in frame) || frame.rev !== this.#rev + 1)
+          this.breaches.push(`${JSON.stringify(frame)} came after ${this.#rev}`);
         this.#take(frame);
         return;
       case 'ack': {

@@ -7,22 +7,31 @@ const POSTGRES = process.env.TEST_POSTGRES_URL ?? 'postgres://postgres@127.0.0.1
 export const hasPostgres = await answers(POSTGRES);
 
 /**
- * A test that needs a service which this machine may lack. Then it is skipped with a line that
- * names the service, or fails where `REQUIRE_SERVICES=1` says that all of them are there.
+ * A test that needs what this machine may lack. Then it is skipped with a line that names what is
+ * missing, or fails where `REQUIRE_SERVICES=1` says that all of it is there.
+ *
+ * @param needs each by its name, and what was found of it
  */
-export function testWith(service: string, isThere: boolean) {
-  if (isThere) return test;
+export function testWith(needs: Record<string, unknown>) {
+  const missing = Object.keys(needs)
+    .filter((name) => !needs[name])
+    .join(' and ');
+  if (missing === '') return test;
   if (process.env.REQUIRE_SERVICES !== '1') {
-    console.warn(`skipped, for want of ${service}:`);
+    console.warn(`skipped, for want of ${missing}:`);
     return test.skip;
   }
   return (name: string, _: () => Promise<void>, _timeout?: number) =>
     test(name, () => {
-      throw new Error(`${service} is required and not there`);
+      throw new Error(`${missing} is required and missing`);
     });
 }
 
-export const testWithPostgres = testWith(`a Postgres at ${POSTGRES}`, hasPostgres);
+export const postgres = { [`a Postgres at ${POSTGRES}`]: hasPostgres };
+export const testWithPostgres = testWith(postgres);
+
+/** Enough for a server, and few, as many servers and other programs share that Postgres. */
+const CONNECTIONS = 3;
 
 /** The URL of a new, empty database on the shared Postgres, gone when the tests of the file are done. */
 export async function freshPostgres(): Promise<string> {
@@ -31,6 +40,7 @@ export async function freshPostgres(): Promise<string> {
   afterAll(() => asAdmin(`drop database if exists ${name} with (force)`));
   const url = new URL(POSTGRES);
   url.pathname = `/${name}`;
+  url.searchParams.set('max', `${CONNECTIONS}`);
   return url.href;
 }
 

@@ -4,7 +4,7 @@ import { readDatabaseSettings, readSettings, SettingsError } from '../../src/con
 
 const secret = 'x'.repeat(32);
 
-describe('settings (contract 2)', () => {
+describe('settings', () => {
   test('have their defaults when nothing is set, or set to nothing', () => {
     const defaults = {
       port: 3000,
@@ -17,6 +17,7 @@ describe('settings (contract 2)', () => {
       requestRate: 50,
       maxConnectionsPerIp: 200,
       maxContentLength: 4000,
+      databaseTimeout: 4,
       presenceGrace: 5,
       compression: false,
       logLevel: 'info',
@@ -44,6 +45,7 @@ describe('settings (contract 2)', () => {
       REQUEST_RATE: '0',
       MAX_CONNECTIONS_PER_IP: '0',
       MAX_CONTENT_LENGTH: '100',
+      DATABASE_TIMEOUT: '2.5',
       PRESENCE_GRACE: '0.5',
       COMPRESSION: 'on',
       LOG_LEVEL: 'silent',
@@ -67,12 +69,16 @@ describe('settings (contract 2)', () => {
       requestRate: 0,
       maxConnectionsPerIp: 0,
       maxContentLength: 100,
+      databaseTimeout: 2.5,
       presenceGrace: 0.5,
       compression: true,
       logLevel: 'silent',
     });
-    const trusted = ['10.1.2.3', '192.168.1.1', '11.1.2.3'].map((ip) => trustProxy?.check(ip));
-    expect([...trusted, trustProxy?.check('::1', 'ipv6')]).toEqual([true, true, false, true]);
+    expect(trustProxy?.map(([address, bits]) => `${address}/${bits}`)).toEqual([
+      '10.0.0.0/8',
+      '::1/128',
+      '192.168.1.1/32',
+    ]);
   });
 
   for (const [name, value] of [
@@ -82,6 +88,8 @@ describe('settings (contract 2)', () => {
     ['PORT', '3000x'],
     ['MAX_CONTENT_LENGTH', '0'],
     ['PRESENCE_GRACE', 'soon'],
+    ['DATABASE_TIMEOUT', '0'],
+    ['DATABASE_TIMEOUT', '61'],
     ['PRESENCE_GRACE', 'Infinity'],
     ['COMPRESSION', 'true'],
     ['LOG_LEVEL', 'loud'],
@@ -110,16 +118,31 @@ describe('settings (contract 2)', () => {
     });
   }
 
-  test('that need others say so', () => {
-    expect(() => readSettings({ DATABASE_URL: 'postgres://ana@db/chat' })).toThrow(
-      /AUTH_SECRET must be set when DATABASE_URL is/,
+  test('that depend on others name them', () => {
+    expect(() => readSettings({ REDIS_URL: 'redis://localhost' })).toThrow(
+      /^REDIS_URL needs DATABASE_URL to be set too/,
     );
     expect(() => readSettings({ AUTH_JWKS_URL: 'https://login.example.com/keys' })).toThrow(
       /AUTH_ISSUER and AUTH_AUDIENCE must be set too/,
     );
-    expect(() => readSettings({ AUTH_AUDIENCE: 'chat', PORT: 'x' })).toThrow(
-      /PORT must be .*AUTH_JWKS_URL and AUTH_ISSUER must be set too/,
+  });
+
+  test('that are wrong get a line each', () => {
+    const read = () => readSettings({ AUTH_AUDIENCE: 'chat', PORT: 'x', API_KEY: 'short' });
+    expect(read).toThrow(
+      new SettingsError(
+        [
+          'PORT must be a port, 0 to 65535, not "x"',
+          'API_KEY must be at least 8 visible ASCII characters without a space',
+          'AUTH_JWKS_URL and AUTH_ISSUER must be set too: AUTH_JWKS_URL, AUTH_ISSUER, AUTH_AUDIENCE go together',
+        ].join('\n'),
+      ),
     );
+  });
+
+  test('need no secret, even with DATABASE_URL', () => {
+    const settings = readSettings({ DATABASE_URL: 'postgres://ana@db/chat' });
+    expect(settings.authSecret).toBeUndefined();
   });
 
   test('of the database alone are enough to migrate it', () => {
@@ -135,7 +158,7 @@ describe('settings (contract 2)', () => {
       [...example.matchAll(/^([A-Z_]+)=(.*)$/gm)].map(([, name, value]) => [name, value]),
     );
     expect(readSettings(set)).toEqual(readSettings({}));
-    expect(Object.keys(set)).toHaveLength(13);
+    expect(Object.keys(set)).toHaveLength(14);
     const unset = [...example.matchAll(/^# ([A-Z_]+)=/gm)].map(([, name]) => name);
     expect(unset).toEqual([
       'DATABASE_URL',

@@ -6,7 +6,7 @@ import { isOutcomeUnknown, sqlState, toChatError } from '../../src/db/failures.t
 const failed = (cause: object) =>
   new DrizzleQueryError('select 1', [], Object.assign(new Error('failed'), cause));
 
-test('a lost connection is told from an answer, however each driver says it', () => {
+test('a lost connection and an answer are distinguished with every driver', () => {
   for (const [cause, state] of [
     [{ errno: '23505', code: 'ERR_POSTGRES_SERVER_ERROR' }, '23505'],
     [{ code: 'XX000' }, 'XX000'],
@@ -19,4 +19,12 @@ test('a lost connection is told from an answer, however each driver says it', ()
     expect(toChatError(failed(cause)).code).toBe(state === undefined ? 'unavailable' : 'internal');
   }
   expect(isOutcomeUnknown(failed({ code: '57P01' }))).toBe(true);
+  // What timed out while it waited for a lock is not stored, for sure.
+  expect(isOutcomeUnknown(failed({ code: '57014' }))).toBe(false);
+  for (const code of ['53300', '53100', '57P03', '57014', '55P03', '40P01', '08006']) {
+    expect({ code, told: toChatError(failed({ code })).code }).toEqual({
+      code,
+      told: 'unavailable',
+    });
+  }
 });

@@ -1,4 +1,4 @@
-CREATE TABLE "messages" (
+CREATE TABLE IF NOT EXISTS "messages" (
 	"id" bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "messages_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 9223372036854775807 START WITH 1 CACHE 1),
 	"seq" bigint NOT NULL,
 	"rev" bigint NOT NULL,
@@ -9,7 +9,7 @@ CREATE TABLE "messages" (
 	"content" text NOT NULL
 );
 --> statement-breakpoint
-CREATE TABLE "rooms" (
+CREATE TABLE IF NOT EXISTS "rooms" (
 	"id" integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "rooms_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1),
 	"name" text NOT NULL,
 	"rev" bigint DEFAULT 0 NOT NULL,
@@ -18,7 +18,7 @@ CREATE TABLE "rooms" (
 	CONSTRAINT "rooms_name_unique" UNIQUE("name")
 );
 --> statement-breakpoint
-CREATE TABLE "users" (
+CREATE TABLE IF NOT EXISTS "users" (
 	"id" integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY (sequence name "users_id_seq" INCREMENT BY 1 MINVALUE 1 MAXVALUE 2147483647 START WITH 1 CACHE 1),
 	"key" text NOT NULL,
 	"username" text NOT NULL,
@@ -27,5 +27,5 @@ CREATE TABLE "users" (
 	CONSTRAINT "users_key_unique" UNIQUE("key")
 );
 --> statement-breakpoint
-CREATE UNIQUE INDEX "messages_room_seq" ON "messages" USING btree ("room_id","seq");--> statement-breakpoint
-CREATE UNIQUE INDEX "messages_room_user_client" ON "messages" USING btree ("room_id","user_id","client_id") WHERE "messages"."client_id" is not null;
+CREATE UNIQUE INDEX IF NOT EXISTS "messages_room_seq" ON "messages" USING btree ("room_id","seq");--> statement-breakpoint
+CREATE UNIQUE INDEX IF NOT EXISTS "messages_room_user_client" ON "messages" USING btree ("room_id","user_id","client_id") WHERE "messages"."client_id" is not null;

@@ -1,1 +1,1 @@
-ALTER TABLE "messages" ADD COLUMN "data" text;
+ALTER TABLE "messages" ADD COLUMN IF NOT EXISTS "data" text;

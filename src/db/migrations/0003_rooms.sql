@@ -1,8 +1,8 @@
-CREATE TABLE "deleted_rooms" (
+CREATE TABLE IF NOT EXISTS "deleted_rooms" (
 	"room_id" integer PRIMARY KEY NOT NULL
 );
 --> statement-breakpoint
-CREATE TABLE "room_people" (
+CREATE TABLE IF NOT EXISTS "room_people" (
 	"room_id" integer NOT NULL,
 	"user_id" integer NOT NULL,
 	"is_member" boolean DEFAULT false NOT NULL,
@@ -11,7 +11,7 @@ CREATE TABLE "room_people" (
 	CONSTRAINT "room_people_room_id_user_id_pk" PRIMARY KEY("room_id","user_id")
 );
 --> statement-breakpoint
-ALTER TABLE "rooms" ADD COLUMN "topic" text;--> statement-breakpoint
-ALTER TABLE "rooms" ADD COLUMN "is_private" boolean DEFAULT false NOT NULL;--> statement-breakpoint
-ALTER TABLE "rooms" ADD COLUMN "owner_id" integer;--> statement-breakpoint
-ALTER TABLE "rooms" ADD COLUMN "is_moderated" boolean DEFAULT false NOT NULL;
+ALTER TABLE "rooms" ADD COLUMN IF NOT EXISTS "topic" text;--> statement-breakpoint
+ALTER TABLE "rooms" ADD COLUMN IF NOT EXISTS "is_private" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+ALTER TABLE "rooms" ADD COLUMN IF NOT EXISTS "owner_id" integer;--> statement-breakpoint
+ALTER TABLE "rooms" ADD COLUMN IF NOT EXISTS "is_moderated" boolean DEFAULT false NOT NULL;

@@ -1,4 +1,6 @@
 export { messages, reactions, UNINDEXED } from './messages.ts';
 export { notifications } from './notifications.ts';
-export { deletedRooms, readPositions, roomPeople, rooms } from './rooms.ts';
+export { memberships, readCursors, rooms, tombstones } from './rooms.ts';
+export { secrets } from './secrets.ts';
+export { isolatedServers } from './servers.ts';
 export { users } from './users.ts';

@@ -12,8 +12,8 @@ import {
 } from 'drizzle-orm/pg-core';
 
 /**
- * The first messages of a room are looked through one by one by who searches, which takes no time worth an
- * index: most rooms never have more, and there a search costs those who write next to nothing.
+ * A search scans the first messages of a room one by one, which takes no time worth an index: most rooms never
+ * have more, and in those the search costs writers next to nothing.
  */
 export const UNINDEXED = 20_000;
 
@@ -29,26 +29,26 @@ export const messages = pgTable(
   {
     /** Drawn while the room is locked, so it rises with `seq` within a room. */
     id: bigint({ mode: 'number' }).primaryKey().generatedAlwaysAsIdentity(),
-    /** The place in the room, for ever. */
+    /** The number of the message in its room, for ever. */
     seq: bigint({ mode: 'number' }).notNull(),
     /** The number of the last change to this message; a new one's is its `seq`. */
     rev: bigint({ mode: 'number' }).notNull(),
     createdAt: timestamp('created_at', { withTimezone: true, precision: 3 }).notNull(),
     roomId: integer('room_id').notNull(),
     userId: integer('user_id').notNull(),
-    /** The id that the sender chose, by which a resent message is recognised. */
+    /** The id that the client chose, by which a resent message is recognised. */
     clientId: text('client_id'),
     content: text().notNull(),
-    /** What the sender's program added: JSON, as it was sent, never looked into here. */
+    /** JSON of the sender's program, as it was sent, opaque to the server. */
     data: text(),
     /** The id of an earlier message of the room. */
     replyTo: bigint('reply_to', { mode: 'number' }),
-    /** The names of those whom the content mentions, as a JSON array. */
+    /** The names of the mentioned users, as a JSON array. */
     mentions: text(),
     editedAt: timestamp('edited_at', { withTimezone: true, precision: 3 }),
-    /** From then on the content, the data and the mentions are gone; the place in the room stays. */
+    /** Since then the content, the data and the mentions are gone; the `seq` stays. */
     deletedAt: timestamp('deleted_at', { withTimezone: true, precision: 3 }),
-    /** SHA-256 of the content as it was posted, once it was edited: a resent message is told from another. */
+    /** SHA-256 of the content as it was posted, once it was edited, to tell a resent message from another one with its client id. */
     postedDigest: text('posted_digest'),
     /** The words of the content, each with the room's id, for the search. */
     words: tsvector(),
@@ -58,7 +58,7 @@ export const messages = pgTable(
     uniqueIndex('messages_room_user_client')
       .on(table.roomId, table.userId, table.clientId)
       .where(sql`${table.clientId} is not null`),
-    // Only the few that were changed after they were posted; the others have their `rev` as `seq`.
+    // Only the few messages that were changed; all others have their `rev` as `seq`.
     index('messages_room_changed')
       .on(table.roomId, table.rev)
       .where(sql`${table.rev} <> ${table.seq}`),
@@ -68,11 +68,11 @@ export const messages = pgTable(
   ],
 );
 
-/** Who has reacted to a message, and with what. */
+/** The reactions to messages. */
 export const reactions = pgTable(
   'reactions',
   {
-    /** Rises in the order in which they came. */
+    /** Rises in the order of the reactions. */
     id: bigint({ mode: 'number' }).notNull().generatedAlwaysAsIdentity(),
     messageId: bigint('message_id', { mode: 'number' }).notNull(),
     emoji: text().notNull(),

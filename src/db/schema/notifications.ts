@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm';
 import { bigint, index, integer, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
 
-/** What users have not read yet; read, it is deleted. */
+/** The unread notifications of users; read ones are deleted. */
 export const notifications = pgTable(
   'notifications',
   {
@@ -9,11 +9,11 @@ export const notifications = pgTable(
     userId: integer('user_id').notNull(),
     kind: text({ enum: ['mention', 'direct', 'notice'] }).notNull(),
     createdAt: timestamp('created_at', { withTimezone: true, precision: 3 }).notNull().defaultNow(),
-    /** Of a mention or a direct message: the message, and where it stands. */
+    /** Of a mention or a direct message: the message, its room and its `seq`. */
     messageId: bigint('message_id', { mode: 'number' }),
     roomId: integer('room_id'),
     seq: bigint({ mode: 'number' }),
-    /** Of a notice: JSON. */
+    /** The JSON of a notice. */
     data: text(),
   },
   (table) => [

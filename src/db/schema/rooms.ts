@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import {
   bigint,
   boolean,
+  index,
   integer,
   pgTable,
   primaryKey,
@@ -16,18 +17,20 @@ export const rooms = pgTable(
   {
     id: integer().primaryKey().generatedAlwaysAsIdentity(),
     name: text().notNull().unique(),
-    /** The number of changes so far. Who holds the lock on this row takes the next ones. */
+    /** The number of changes so far; the next ones are numbered under the lock on this row. */
     rev: bigint({ mode: 'number' }).notNull().default(0),
-    /** Names this history; drawn anew when writes may have been lost. */
+    /** Names this history; replaced when writes may have been lost. */
     epoch: uuid().notNull().defaultRandom(),
     createdAt: timestamp('created_at', { withTimezone: true, precision: 3 }).notNull().defaultNow(),
+    /** Rises under the lock on this row with each change of the columns below, or of a membership in the room. */
+    version: bigint({ mode: 'number' }).notNull().default(0),
     topic: text(),
     isPrivate: boolean('is_private').notNull().default(false),
-    /** Null when nobody owns it: the first join made it. */
+    /** Null for a room without an owner: the first join created it. */
     ownerId: integer('owner_id'),
-    /** Someone is or was banned or muted here; until then nobody needs to be looked up. */
+    /** Whether the room has ever had bans or mutes; until then no membership need be looked up. */
     isModerated: boolean('is_moderated').notNull().default(false),
-    /** Of a direct room: its two people, the one with the lower id first; null of all others. */
+    /** The lower user id of a direct room's two users; null for all other rooms. */
     directLow: integer('direct_low'),
     directHigh: integer('direct_high'),
   },
@@ -35,11 +38,13 @@ export const rooms = pgTable(
     uniqueIndex('rooms_direct')
       .on(table.directLow, table.directHigh)
       .where(sql`${table.directLow} is not null`),
+    // The index above finds direct rooms by their lower id.
+    index('rooms_direct_high').on(table.directHigh).where(sql`${table.directLow} is not null`),
   ],
 );
 
-/** How users stand in a room; who has no row here is nobody in particular there. */
-export const roomPeople = pgTable(
+/** Members, bans and mutes of rooms; users without a row have none of these. */
+export const memberships = pgTable(
   'room_people',
   {
     roomId: integer('room_id').notNull(),
@@ -47,12 +52,14 @@ export const roomPeople = pgTable(
     isMember: boolean('is_member').notNull().default(false),
     isBanned: boolean('is_banned').notNull().default(false),
     isMuted: boolean('is_muted').notNull().default(false),
+    /** The version of the room at the last change of this row. */
+    version: bigint({ mode: 'number' }).notNull().default(0),
   },
   (table) => [primaryKey({ columns: [table.roomId, table.userId] })],
 );
 
-/** How far users have read, in each room where they have ever been. */
-export const readPositions = pgTable(
+/** The position up to which each user has read each room that it has ever joined. */
+export const readCursors = pgTable(
   'read_positions',
   {
     userId: integer('user_id').notNull(),
@@ -63,5 +70,5 @@ export const readPositions = pgTable(
   (table) => [primaryKey({ columns: [table.userId, table.roomId] })],
 );
 
-/** Rooms that are gone, whose messages are still being deleted, a few at a time. */
-export const deletedRooms = pgTable('deleted_rooms', { roomId: integer('room_id').primaryKey() });
+/** Deleted rooms whose messages are still being purged. */
+export const tombstones = pgTable('deleted_rooms', { roomId: integer('room_id').primaryKey() });

@@ -1,23 +1,23 @@
 import { integer, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
-import { roles } from '../../types/identity.ts';
+import { roles } from '../../protocol/identity.ts';
 
 export const users = pgTable('users', {
   id: integer().primaryKey().generatedAlwaysAsIdentity(),
-  /** Lower-cased NFKC form: what makes two spellings the same user. */
+  /** The lower-cased NFKC form, which is the same for all spellings of a user's name. */
   key: text().notNull().unique(),
-  /** As first registered. */
+  /** The name in its first spelling. */
   username: text().notNull(),
   lastSeen: timestamp('last_seen', { withTimezone: true, precision: 3 }),
   createdAt: timestamp('created_at', { withTimezone: true, precision: 3 }).notNull().defaultNow(),
-  /** Since when it is an account: it has a password, or a valid token named it. Null for a guest. */
+  /** When the user became an account, by a password or by a valid token that named it. Null for a guest. */
   claimedAt: timestamp('claimed_at', { withTimezone: true, precision: 3 }),
   /** argon2id, in PHC's string format. */
   passwordHash: text('password_hash'),
-  /** Tokens issued until then are over. */
+  /** Tokens issued until then have been ended. */
   tokensEndedAt: timestamp('tokens_ended_at', { withTimezone: true, precision: 3 }),
-  /** Of the last token that it has shown; notices go to roles. */
+  /** The role of the last token of the user; notices go to roles. */
   role: text({ enum: roles }).notNull().default('user'),
   bannedAt: timestamp('banned_at', { withTimezone: true, precision: 3 }),
-  /** Rises with each change of the four above, so that the newer of two copies can be told. */
+  /** Rises with each change of the four above, so that the newer of two copies is known. */
   version: integer().notNull().default(0),
 });

@@ -1,0 +1,73 @@
+import type { Cancel, Clock } from '../../lib/clock.ts';
+import { RetryLoop } from '../../lib/retry.ts';
+import type { Logger } from '../../log.ts';
+
+/** The list of isolated servers, in the database that all servers share. */
+export interface Roll {
+  /** Lists this server as running now. */
+  say(server: string): Promise<void>;
+  /** The servers that were listed in the last seconds. */
+  all(): Promise<string[]>;
+}
+
+/** How often the list is read while it has servers, in milliseconds. */
+const LOOK_EVERY_MS = 2000;
+
+/** The servers that may run although no event of theirs arrives: they commit changes that they cannot publish. */
+export class IsolatedServers {
+  #servers = new Set<string>();
+  readonly #looking: RetryLoop;
+  readonly #saying: RetryLoop;
+  #cancel: Cancel = () => {};
+  #isClosed = false;
+
+  /**
+   * @param server names this server
+   * @param events `isHeard` tells whether a server reaches this one; `onGone` is called when the last isolated
+   *   server has ended, or is back
+   */
+  constructor(
+    private readonly parts: { roll: Roll; clock: Clock; log: Logger },
+    private readonly server: string,
+    private readonly events: { isHeard(server: string): boolean; onGone(): void },
+  ) {
+    this.#looking = new RetryLoop(parts, 'looking for isolated servers', () => this.look());
+    this.#saying = new RetryLoop(parts, 'listing this server as isolated', () =>
+      parts.roll.say(server),
+    );
+  }
+
+  get isEmpty(): boolean {
+    return this.#servers.size === 0;
+  }
+
+  /** No event of this server arrives any more: it has ended, or is cut off. */
+  lost(server: string): void {
+    this.#servers.add(server);
+    this.#looking.trigger();
+  }
+
+  /** Lists this server, which does not reach the others. */
+  say(): void {
+    this.#saying.trigger();
+  }
+
+  /** Reads the list. @throws the errors of the database */
+  async look(): Promise<void> {
+    const wasEmpty = this.isEmpty;
+    const found = await this.parts.roll.all();
+    const { isHeard } = this.events;
+    this.#servers = new Set(found.filter((name) => name !== this.server && !isHeard(name)));
+    if (!wasEmpty && this.isEmpty) this.events.onGone();
+    this.#cancel();
+    if (this.isEmpty || this.#isClosed) return;
+    this.#cancel = this.parts.clock.timer(LOOK_EVERY_MS, () => this.#looking.trigger());
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#cancel();
+    this.#looking.close();
+    this.#saying.close();
+  }
+}

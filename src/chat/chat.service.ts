@@ -1,0 +1,284 @@
+import type { Bus } from '../bus/bus.ts';
+import { ChatError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import { type Limits, tooFast } from '../limits/limits.ts';
+import type { Logger } from '../log.ts';
+import {
+  checkClientId,
+  checkContent,
+  checkData,
+  checkEventName,
+  parseEmoji,
+  parseRoomName,
+  parseUsername,
+} from '../protocol/checks.ts';
+import { isAdmin, type Person } from '../protocol/identity.ts';
+import type { StoredMessage } from '../protocol/rest.ts';
+import type { Principal, Room } from '../protocol/room.ts';
+import type { DirectRooms } from '../rooms/direct.ts';
+import { isReserved, type RoomService } from '../rooms/room.service.ts';
+import type { UserService } from '../users/user.service.ts';
+import { type Action, noSuchMessage } from './changes.ts';
+import { PendingWords } from './pending-words.ts';
+import type { Post, Posted } from './queued-post.ts';
+import type { MessageReader } from './reader.ts';
+import { MessageWriter, type WriterDatabase } from './writer.ts';
+
+interface ChatParts {
+  database: WriterDatabase;
+  messages: MessageReader;
+  rooms: RoomService;
+  directRooms: DirectRooms;
+  users: UserService;
+  bus: Bus;
+  limits: Limits;
+  clock: Clock;
+  log: Logger;
+}
+
+/** The destination of a message: a room by its name (general without one), or the recipient of a direct message. */
+export interface Destination {
+  room?: string | undefined;
+  to?: string | undefined;
+}
+
+/** What a user posts: content, data or both, the id of the client, and the message replied to. */
+export type Draft = Omit<Post, 'room' | 'user' | 'content'> & { content?: string | undefined };
+
+/** An event that is shown and never stored. */
+export interface EphemeralEvent {
+  name: string;
+  data?: unknown;
+}
+
+/** A principal that is a user. */
+export type Author = Principal & { user: Person };
+
+/** Everything that users do with messages; all doors go through it. */
+export class ChatService {
+  readonly #writer: MessageWriter;
+  readonly #pendingWords: PendingWords;
+
+  /** @param settings `maxContentLength`: characters of one message */
+  constructor(
+    private readonly parts: ChatParts,
+    private readonly settings: { maxContentLength: number },
+  ) {
+    const { database, bus } = parts;
+    this.#pendingWords = new PendingWords({ ...parts, db: database.db });
+    this.#writer = new MessageWriter({
+      ...parts,
+      events: {
+        onCommit: (changes) => {
+          for (const [room, messages] of byRoom(changes)) {
+            bus.publish({ kind: 'messages', room, messages });
+            this.#pendingWords.note(messages);
+          }
+        },
+        onNotify: (notified) => bus.publish({ kind: 'notified', notified }),
+        onUnknownOutcome: (roomIds) => bus.publish({ kind: 'resync', roomIds }),
+      },
+    });
+  }
+
+  /**
+   * The room of a destination, in which the author may write; a missing direct room is created.
+   *
+   * @param isCreating whether a missing public room is created too
+   * @throws {ChatError} `invalid_frame` for both a room and a recipient, the errors of
+   *   {@link RoomService.authorize}, `not_found` for an unknown recipient, `rate_limited` for too many new
+   *   rooms
+   */
+  async resolve(
+    author: Author,
+    { room, to }: Destination,
+    { isCreating = false } = {},
+  ): Promise<Room> {
+    const { rooms, directRooms, users } = this.parts;
+    if (to !== undefined) {
+      if (room !== undefined) {
+        throw new ChatError(
+          'invalid_frame',
+          'A message must have either "room" or "to", not both.',
+        );
+      }
+      parseUsername(to, 'to');
+      return directRooms.between(author, await users.state(to));
+    }
+    const access = isCreating
+      ? await rooms.authorizeOrCreate(author, room, 'write')
+      : await rooms.authorize(author, room, 'write');
+    return access.room;
+  }
+
+  /**
+   * Stores a message and publishes it to everyone in the room. Posts of one room take effect in
+   * the order of the calls; a call need not wait for the one before.
+   *
+   * @param room of {@link resolve}, or one that the author is in and may write in
+   * @returns once it is committed
+   * @throws {ChatError} `invalid_frame`, `too_long`, `rate_limited` (a duplicate is free, except under load), and the
+   *   errors of {@link MessageWriter.write}
+   */
+  async post(author: Author, room: Room, draft: Draft): Promise<Posted> {
+    const post = { ...draft, content: draft.content ?? '', room, user: author.user };
+    // A message for programs may have no content.
+    if (post.content !== '' || post.data == null) {
+      checkContent(post.content, this.settings.maxContentLength);
+    }
+    if (post.clientId !== undefined) checkClientId(post.clientId);
+    checkData(post.data);
+    const { limits, bus } = this.parts;
+    const wait = await limits.message(author);
+    if (wait > 0) {
+      const mayBeThere = post.clientId !== undefined && !this.#writer.isLookingUpMuch;
+      const isLookedUp = mayBeThere && limits.mayLookUp(author);
+      const duplicate = isLookedUp ? await this.#writer.findDuplicate(post) : undefined;
+      if (!duplicate) throw tooFast('Too many messages', wait);
+      return duplicate;
+    }
+    const posted = await this.#writer.write(post);
+    if (!posted.duplicate) return posted;
+    limits.refundMessage(author);
+    // The server that stored it may have died before publishing it. Feeds that have it ignore it.
+    if (bus.isShared) {
+      bus.publish({ kind: 'messages', room, messages: [posted.message] });
+    }
+    return posted;
+  }
+
+  /**
+   * Edits a message, for its author and admins.
+   *
+   * @returns the message in its new state, once the edit is committed or found to change nothing
+   * @throws {ChatError} `not_found` for a message that does not exist, is deleted, or is in a room that
+   *   the principal may not see; `forbidden`, `muted`, `banned`, `invalid_frame`, `too_long`,
+   *   `rate_limited`, and the errors of {@link MessageWriter.change}
+   */
+  async edit(principal: Principal, messageId: number, content: string): Promise<StoredMessage> {
+    checkContent(content, this.settings.maxContentLength);
+    return this.#change(principal, messageId, { kind: 'edit', content });
+  }
+
+  /**
+   * Deletes a message, for its author, muted or not, and admins: its `seq` stays, its content is erased.
+   *
+   * @throws {ChatError} the errors of {@link edit}, except for a message that is deleted already
+   */
+  delete(principal: Principal, messageId: number): Promise<StoredMessage> {
+    return this.#change(principal, messageId, { kind: 'delete' });
+  }
+
+  /**
+   * Reacts to a message, or removes a reaction.
+   *
+   * @throws {ChatError} the errors of {@link edit}; `conflict` past the most different reactions;
+   *   `invalid_frame` for text that is no emoji, or for a principal without a user
+   */
+  async react(
+    principal: Principal,
+    messageId: number,
+    { emoji: raw, remove = false }: { emoji: string; remove?: boolean | undefined },
+  ): Promise<StoredMessage> {
+    const emoji = parseEmoji(raw);
+    return this.#change(principal, messageId, { kind: remove ? 'unreact' : 'react', emoji });
+  }
+
+  /**
+   * Returns a message in its present state.
+   *
+   * @throws {ChatError} `not_found`, `forbidden`, `banned`
+   */
+  async find(principal: Principal, messageId: number): Promise<StoredMessage> {
+    const { rooms, messages } = this.parts;
+    const access = await rooms.authorizeByMessage(principal, messageId, 'read');
+    const found = access && new Map([[access.room.id, access.room]]);
+    const message = found && (await messages.byIds(found, [messageId])).get(messageId);
+    if (!message) throw noSuchMessage(messageId);
+    return message;
+  }
+
+  /**
+   * Broadcasts an event to a room by its name; for back ends and admins also to a public room that does not
+   * exist yet.
+   *
+   * @throws {ChatError} the errors of {@link RoomService.authorize} and {@link event}
+   */
+  async broadcast(principal: Principal, name: string, event: EphemeralEvent): Promise<void> {
+    const access = await this.parts.rooms
+      .authorize(principal, name, 'write')
+      .catch((error: unknown) => {
+        const isNotFound = error instanceof ChatError && error.code === 'not_found';
+        if (isNotFound && isAdmin(principal.identity) && !isReserved(parseRoomName(name))) return;
+        throw error;
+      });
+    await this.event(principal, access?.room, event);
+  }
+
+  /**
+   * Broadcasts an event that is never stored to a room; it is counted like a message.
+   *
+   * @param room undefined for one that does not exist yet
+   * @throws {ChatError} `invalid_frame`, `too_long`, `rate_limited`
+   */
+  async event(
+    principal: Principal,
+    room: Room | undefined,
+    { name, data }: EphemeralEvent,
+  ): Promise<void> {
+    checkEventName(name);
+    checkData(data);
+    await this.#count(principal);
+    if (!room) return;
+    const username = principal.user && { username: principal.user.username };
+    const timestamp = this.parts.clock.timestamp();
+    this.parts.bus.publish({
+      kind: 'ephemeral',
+      room,
+      frame: { type: 'event', room: room.name, ...username, name, data, timestamp },
+    });
+  }
+
+  /** Shows the others in a room that a user is typing. */
+  typing({ id, username }: Person, room: Room): void {
+    const frame = { type: 'typing' as const, room: room.name, username };
+    this.parts.bus.publish({ kind: 'ephemeral', room, frame, except: id });
+  }
+
+  /** Refuses further posts, and returns when accepted ones are settled. */
+  async close(): Promise<void> {
+    await this.#writer.close();
+    await this.#pendingWords.close();
+  }
+
+  async #change(principal: Principal, messageId: number, action: Action): Promise<StoredMessage> {
+    const { messages, rooms } = this.parts;
+    const permission = action.kind === 'delete' ? 'read' : 'write';
+    const access = await rooms.authorizeByMessage(principal, messageId, permission);
+    if (!access) throw noSuchMessage(messageId);
+    const { identity, user } = principal;
+    if ('emoji' in action) {
+      if (!user) throw new ChatError('invalid_frame', 'A reaction needs a user; add "?username=".');
+    } else if (!isAdmin(identity) && user?.id !== (await messages.authorOf(messageId))) {
+      throw new ChatError('forbidden', 'Only its author and admins may edit or delete a message.');
+    }
+    await this.#count(principal);
+    return this.#writer.change({ room: access.room, messageId, userId: user?.id ?? 0, action });
+  }
+
+  async #count(principal: Principal): Promise<void> {
+    const wait = await this.parts.limits.message(principal);
+    if (wait > 0) throw tooFast('Too many messages', wait);
+  }
+}
+
+/** The changes of each room, in their order. */
+function byRoom(changes: [Room, StoredMessage][]): Iterable<[Room, StoredMessage[]]> {
+  const found = new Map<number, [Room, StoredMessage[]]>();
+  for (const [room, message] of changes) {
+    const known = found.get(room.id);
+    if (known) known[1].push(message);
+    else found.set(room.id, [room, [message]]);
+  }
+  return found.values();
+}

@@ -1,0 +1,139 @@
+import type { LockMode } from '../db/locks.ts';
+import { partition } from './batch.ts';
+import type { ChangeCommitter, QueuedChange } from './changes.ts';
+import { clientKey } from './duplicates.ts';
+import type { PostCommitter } from './posts.ts';
+import { isOver, type QueuedPost } from './queued-post.ts';
+
+const MAX_BATCH_SIZE = 1000;
+/** UTF-16 units of content and data in one statement; larger statements gain nothing and delay the queries behind them. */
+const MAX_BATCH_COST = 1024 * 1024;
+
+export interface LaneParts {
+  posts: PostCommitter;
+  changes: ChangeCommitter;
+  /** Waits for a turn to run a statement, where not all lanes may run one at the same time. */
+  turn?: <T>(statement: () => Promise<T>) => Promise<T>;
+  lock: LockMode;
+  /** Other sessions hold the rooms of these entries. */
+  onBlocked(posts: QueuedPost[], changes: QueuedChange[]): void;
+  /** The lane is empty; called in the same turn in which that was found. */
+  onIdle?(): void;
+}
+
+/**
+ * Commits entries in groups: while one statement runs, new entries wait and go into the next.
+ * There is no timer, so an idle server writes at once and a busy one hundreds per statement.
+ */
+export class Lane {
+  #posts: QueuedPost[] = [];
+  #changes: QueuedChange[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(private readonly parts: LaneParts) {}
+
+  addPost(entry: QueuedPost): void {
+    this.#posts.push(entry);
+    this.#running ??= this.#run();
+  }
+
+  addChange(entry: QueuedChange): void {
+    this.#changes.push(entry);
+    this.#running ??= this.#run();
+  }
+
+  /** Puts entries that were taken out back to the front. */
+  putBack(posts: QueuedPost[], changes: QueuedChange[]): void {
+    this.#posts.unshift(...posts);
+    this.#changes.unshift(...changes);
+    this.#running ??= this.#run();
+  }
+
+  /** Takes out the entries of a room. */
+  takeOut(roomId: number): [posts: QueuedPost[], changes: QueuedChange[]] {
+    const [posts, otherPosts] = partition(this.#posts, ({ room }) => room.id === roomId);
+    const [changes, otherChanges] = partition(this.#changes, ({ room }) => room.id === roomId);
+    this.#posts = otherPosts;
+    this.#changes = otherChanges;
+    return [posts, changes];
+  }
+
+  /** Returns when the lane is empty. */
+  async settled(): Promise<void> {
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { posts, changes, lock, onBlocked, onIdle, turn = (run) => run() } = this.parts;
+    // Entries of the same turn of the event loop go into the first batch too.
+    await new Promise(setImmediate);
+    while (this.#posts.length > 0 || this.#changes.length > 0) {
+      const nextPosts = this.#nextPosts();
+      if (nextPosts.length > 0) {
+        const blocked = await turn(() => posts.commit(nextPosts, lock));
+        if (blocked.length > 0) onBlocked(blocked, []);
+      }
+      const nextChanges = this.#nextChanges();
+      if (nextChanges.length > 0) {
+        const blocked = await turn(() => changes.commit(nextChanges, lock));
+        if (blocked.length > 0) onBlocked([], blocked);
+      }
+    }
+    this.#running = undefined;
+    onIdle?.();
+  }
+
+  /** Leaves out posts whose waiters have all been answered. */
+  #nextPosts(): QueuedPost[] {
+    const batch: QueuedPost[] = [];
+    const byClientId = new Map<string, QueuedPost>();
+    let taken = 0;
+    let cost = 0;
+    for (const entry of this.#posts) {
+      if (isWhole(batch, cost + entry.cost)) break;
+      taken += 1;
+      if (isOver(entry)) continue;
+      cost += entry.cost;
+      const key = clientKey(entry.room.id, entry.user.id, entry.clientId);
+      const first = key && byClientId.get(key);
+      if (first) {
+        first.waiting.push(...entry.waiting);
+      } else {
+        batch.push(entry);
+        if (key) byClientId.set(key, entry);
+      }
+    }
+    this.#posts.splice(0, taken);
+    return batch;
+  }
+
+  /** As much as one statement can do: one edit or deletion of a message, or different reactions of one kind to it. */
+  #nextChanges(): QueuedChange[] {
+    const batch: QueuedChange[] = [];
+    const kinds = new Map<number, string>();
+    const reactions = new Set<string>();
+    let taken = 0;
+    let cost = 0;
+    for (const entry of this.#changes) {
+      if (isWhole(batch, cost + entry.cost)) break;
+      const { messageId, userId, action } = entry;
+      if (!entry.waiter.isSettled) {
+        const kind = kinds.get(messageId);
+        const reaction = 'emoji' in action && `${messageId} ${userId} ${action.emoji}`;
+        const isFirst = kind === undefined;
+        if (!isFirst && (!reaction || kind !== action.kind || reactions.has(reaction))) break;
+        kinds.set(messageId, action.kind);
+        if (reaction) reactions.add(reaction);
+        batch.push(entry);
+        cost += entry.cost;
+      }
+      taken += 1;
+    }
+    this.#changes.splice(0, taken);
+    return batch;
+  }
+}
+
+function isWhole(batch: unknown[], nextCost: number): boolean {
+  return batch.length === MAX_BATCH_SIZE || (batch.length > 0 && nextCost > MAX_BATCH_COST);
+}

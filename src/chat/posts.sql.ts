@@ -1,0 +1,149 @@
+import { type SQL, sql } from 'drizzle-orm';
+import { array } from '../db/array.ts';
+import { type LockMode, lockedRooms } from '../db/locks.ts';
+import { messages, notifications, readCursors, rooms } from '../db/schema/index.ts';
+import { mentionsJson } from './batch.ts';
+import { lexemes } from './lexemes.ts';
+import type { QueuedPost } from './queued-post.ts';
+
+/** A post as a row of the statement. */
+type Row = Pick<
+  QueuedPost,
+  'room' | 'user' | 'content' | 'clientId' | 'replyTo' | 'json' | 'mentioned' | 'notices'
+>;
+
+/**
+ * The rows that {@link insertBatch} returns: one for each stored post, and one without an id for each room
+ * that exists but is locked at the moment.
+ */
+export type RoomResult =
+  | {
+      id: number;
+      roomId: number;
+      seq: number;
+      /** By the database's clock, in milliseconds since 1970. */
+      at: number;
+    }
+  | { id: null; roomId: number; seq: null; at: number };
+
+/** The row that {@link findDuplicates} returns for each client id that is known already. */
+export interface Duplicate {
+  id: number;
+  roomId: number;
+  userId: number;
+  clientId: string;
+  content: string;
+  data: string | null;
+  replyTo: number | null;
+  /** SHA-256 of the original content, when the message was edited since. */
+  postedDigest: string | null;
+  isDeleted: boolean;
+}
+
+/**
+ * One statement for a whole batch. The rooms are locked in the order of their ids, so that two
+ * servers never wait for each other; the counters rise under the lock, and ids and times are drawn
+ * after it, so that they rise with `seq`. A post also moves its author's read cursor.
+ *
+ * @param how `fence`: the statement leaves out rooms whose lock it gets after this time of the database's clock,
+ *   in milliseconds since 1970; their senders have been answered by then
+ */
+export function insertBatch(batch: Row[], how: { lock: LockMode; fence: number }): SQL {
+  const counts = new Map<number, number>();
+  const places = batch.map(({ room }) => {
+    const place = (counts.get(room.id) ?? 0) + 1;
+    counts.set(room.id, place);
+    return place;
+  });
+  return sql`
+    with batch as (
+      select * from unnest(
+        ${array(batch.map(({ room }) => room.id))}::int[],
+        ${array(places)}::int[],
+        ${array(batch.map(({ user }) => user.id))}::int[],
+        ${array(batch.map(({ clientId }) => clientId))}::text[],
+        ${array(batch.map(({ content }) => content))}::text[],
+        ${array(batch.map(({ json }) => json))}::text[],
+        ${array(batch.map(({ replyTo }) => replyTo))}::bigint[],
+        ${array(batch.map(({ mentioned }) => mentionsJson(mentioned)))}::text[],
+        ${array(batch.map(({ room, content }) => lexemes(room.id, content).join(' ')))}::text[]
+      ) with ordinality
+        as b (room_id, place, user_id, client_id, content, data, reply_to, mentions, words, ord)
+    ), counts as (
+      select * from unnest(${array([...counts.keys()])}::int[], ${array([...counts.values()])}::int[])
+        as c (room_id, posts)
+    ), locked as (
+      ${lockedRooms(sql`select room_id from counts`, how.lock)}
+    ), timely as (
+      select id from locked where extract(epoch from clock_timestamp()) * 1000 < ${how.fence}::float8
+    ), counted as (
+      update ${rooms} set rev = rev + posts from counts, timely
+        where ${rooms.id} = timely.id and counts.room_id = timely.id
+        returning ${rooms.id}, rev - posts as base, clock_timestamp() as at
+    ), inserted as (
+      insert into ${messages} (
+          room_id, seq, rev, user_id, client_id, content, data, reply_to, mentions, words, created_at
+        )
+        select room_id, base + place, base + place, user_id, client_id, content, data, reply_to, mentions,
+          array_to_tsvector(string_to_array(words, ' ')), at
+        from batch join counted on counted.id = batch.room_id order by ord
+        returning id, room_id, user_id, seq, created_at
+    ), been as (
+      insert into ${readCursors} (user_id, room_id, last_read)
+        select user_id, room_id, max(seq) from inserted group by user_id, room_id order by user_id, room_id
+        on conflict (user_id, room_id) do update
+          set last_read = greatest(${readCursors.lastRead}, excluded.last_read)
+    )${notify(batch)}
+    select id::float8, room_id as "roomId", seq::float8,
+      (extract(epoch from created_at) * 1000)::float8 as at
+    from inserted
+    union all
+    select null, r.id, null, (extract(epoch from clock_timestamp()) * 1000)::float8
+    from ${rooms} r join counts c on c.room_id = r.id
+    where r.id not in (select id from counted)`;
+}
+
+/** The part that stores notifications; empty without any. */
+function notify(batch: Row[]): SQL {
+  const told = batch.flatMap(({ notices }, n) =>
+    notices.map((notice) => ({ ...notice, ord: n + 1 })),
+  );
+  if (told.length === 0) return sql``;
+  return sql`, told as (
+      insert into ${notifications} (user_id, kind, message_id, room_id, seq)
+        select n.user_id, n.kind, i.id, i.room_id, i.seq
+        from unnest(
+            ${array(told.map(({ ord }) => ord))}::int[],
+            ${array(told.map(({ userId }) => userId))}::int[],
+            ${array(told.map(({ kind }) => kind))}::text[]
+          ) as n (ord, user_id, kind)
+          join batch b on b.ord = n.ord
+          join counted c on c.id = b.room_id
+          join inserted i on i.room_id = b.room_id and i.seq = c.base + b.place
+        order by i.id
+    )`;
+}
+
+/** The messages that already have the client ids of a batch. */
+export function findDuplicates(batch: Pick<Row, 'room' | 'user' | 'clientId'>[]): SQL {
+  const named = batch.filter(({ clientId }) => clientId !== undefined);
+  return sql`
+    select
+      m.id::float8 as id, m.room_id as "roomId", m.user_id as "userId", m.client_id as "clientId",
+      m.content, m.data,
+      m.reply_to::float8 as "replyTo", m.posted_digest as "postedDigest",
+      m.deleted_at is not null as "isDeleted"
+    from unnest(
+        ${array(named.map(({ room }) => room.id))}::int[],
+        ${array(named.map(({ user }) => user.id))}::int[],
+        ${array(named.map(({ clientId }) => clientId))}::text[]
+      ) as k (room_id, user_id, client_id)
+      join ${messages} m on m.room_id = k.room_id and m.user_id = k.user_id and m.client_id = k.client_id`;
+}
+
+/** The existing ones of some messages, with their rooms. */
+export function findRooms(ids: number[]): SQL {
+  return sql`
+    select id::float8 as id, room_id as "roomId" from ${messages}
+    where id = any(${array(ids)}::bigint[])`;
+}

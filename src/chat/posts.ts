@@ -1,0 +1,199 @@
+import { isAboutARow, isBlocked, sqlState } from '../db/failures.ts';
+import { rows } from '../db/index.ts';
+import type { LockMode } from '../db/locks.ts';
+import { ChatError } from '../errors.ts';
+import type { Person } from '../protocol/identity.ts';
+import type { StoredMessage } from '../protocol/rest.ts';
+import { giveUp, namesOf, partition, type WriterParts } from './batch.ts';
+import type { DatabaseClock } from './database-clock.ts';
+import { idConflict, isSame, settleDuplicates } from './duplicates.ts';
+import { findMentioned } from './mentions.ts';
+import { findRooms, insertBatch, type RoomResult } from './posts.sql.ts';
+import type { QueuedPost } from './queued-post.ts';
+import { toStoredMessage } from './stored-message.ts';
+
+type Inserted = Extract<RoomResult, { id: number }>;
+
+const UNIQUE_VIOLATION = '23505';
+
+interface Replied {
+  id: number;
+  roomId: number;
+}
+
+/** Commits batches of posts, each in one statement as long as every post of it is valid. */
+export class PostCommitter {
+  constructor(private readonly parts: WriterParts & { clock: DatabaseClock }) {}
+
+  /**
+   * Settles the entries of a batch, in which each client id stands once; never throws.
+   *
+   * @returns the entries that are not settled, in their order, since other sessions hold the rows of their rooms
+   */
+  async commit(batch: QueuedPost[], lock: LockMode): Promise<QueuedPost[]> {
+    let ready: QueuedPost[];
+    try {
+      ready = await this.#prepare(batch);
+      await this.parts.clock.start();
+    } catch (error) {
+      fail(batch, giveUp(batch, error, this.parts));
+      return [];
+    }
+    const blocked: QueuedPost[] = [];
+    await this.#write(ready, lock, blocked);
+    return blocked;
+  }
+
+  /** Finds the mentioned users, and refuses replies to missing messages. */
+  async #prepare(batch: QueuedPost[]): Promise<QueuedPost[]> {
+    const [mentioned, isThere] = await Promise.all([
+      findMentioned(this.parts.db, batch),
+      this.#findReplied(batch),
+    ]);
+    for (const [n, entry] of batch.entries()) address(entry, mentioned[n] ?? entry.mentioned);
+    const [good, bad] = partition(batch, isThere);
+    fail(
+      bad,
+      new ChatError('not_found', 'There is no message with the id of "replyTo" in this room.'),
+    );
+    return good;
+  }
+
+  async #findReplied(batch: QueuedPost[]): Promise<(entry: QueuedPost) => boolean> {
+    const ids = batch.flatMap(({ replyTo }) => replyTo ?? []);
+    const found = ids.length > 0 ? await rows<Replied>(this.parts.db, findRooms(ids)) : [];
+    const roomOf = new Map(found.map(({ id, roomId }) => [id, roomId]));
+    return ({ replyTo, room }) => replyTo === undefined || roomOf.get(replyTo) === room.id;
+  }
+
+  /** @param blocked gets the entries that are not settled */
+  async #write(batch: QueuedPost[], lock: LockMode, blocked: QueuedPost[]): Promise<void> {
+    // Later posts of a room wait behind its first.
+    const waitsAlready = new Set(blocked.map(({ room }) => room.id));
+    const [late, free] = partition(batch, ({ room }) => waitsAlready.has(room.id));
+    blocked.push(...late);
+    if (free.length === 0) return;
+    const fence = this.parts.clock.fence();
+    let results: RoomResult[];
+    try {
+      results = await rows<RoomResult>(this.parts.writes, insertBatch(free, { lock, fence }));
+    } catch (error) {
+      return this.#recover(free, lock, blocked, error, fence);
+    }
+    this.parts.clock.set((results[0] ?? { at: Number.NaN }).at);
+    const [inserted, held] = partition(results, ({ id }) => id !== null);
+    if (inserted.length === free.length) return this.#settle(free, inserted as Inserted[]);
+    const heldRooms = new Set(held.map(({ roomId }) => roomId));
+    const roomIds = new Set(inserted.map(({ roomId }) => roomId));
+    const [stored, others] = partition(free, ({ room }) => roomIds.has(room.id));
+    this.#settle(stored, inserted as Inserted[]);
+    const [waiting, roomless] = partition(others, ({ room }) => heldRooms.has(room.id));
+    fail(roomless, new ChatError('not_found', 'This room was deleted.'));
+    blocked.push(...waiting);
+  }
+
+  async #recover(
+    batch: QueuedPost[],
+    lock: LockMode,
+    blocked: QueuedPost[],
+    error: unknown,
+    fence: number,
+  ): Promise<void> {
+    if (isBlocked(error)) {
+      blocked.push(...batch);
+      return;
+    }
+    if (sqlState(error) === UNIQUE_VIOLATION) {
+      let rest: QueuedPost[];
+      try {
+        rest = await settleDuplicates(batch, this.parts);
+      } catch (failure) {
+        fail(batch, giveUp(batch, failure, this.parts));
+        return;
+      }
+      if (rest.length < batch.length) return this.#write(rest, lock, blocked);
+    }
+    if (isAboutARow(error)) return this.#isolate(batch, lock, blocked, error);
+    const userIds = batch.flatMap(({ notices }) => notices.map(({ userId }) => userId));
+    fail(batch, giveUp(batch, error, this.parts, { fence, userIds }));
+  }
+
+  /** Halves the batch until a bad row is alone, so that it does not fail the others. */
+  async #isolate(
+    batch: QueuedPost[],
+    lock: LockMode,
+    blocked: QueuedPost[],
+    error: unknown,
+  ): Promise<void> {
+    if (batch.length === 1) {
+      // Without the reason, in which Postgres may quote the content.
+      this.parts.log.error({ state: sqlState(error) }, 'a post was refused');
+      fail(batch, new ChatError('internal', 'The database refused this message.'));
+      return;
+    }
+    const half = batch.length >> 1;
+    await this.#write(batch.slice(0, half), lock, blocked);
+    await this.#write(batch.slice(half), lock, blocked);
+  }
+
+  /** @param batch the inserted entries */
+  #settle(batch: QueuedPost[], inserted: Inserted[]): void {
+    // Ids are drawn in the order of the batch.
+    inserted.sort((a, b) => a.id - b.id);
+    // The messages of a room share one time, which is formatted once.
+    const times = new Map<number, string>();
+    for (const { roomId, at } of inserted) {
+      if (!times.has(roomId)) times.set(roomId, new Date(at).toISOString());
+    }
+    const messages = inserted.map(({ id, seq, roomId }, index): StoredMessage => {
+      const entry = batch[index] as QueuedPost;
+      const { room, user, content, data, replyTo, clientId, mentioned } = entry;
+      return toStoredMessage(room, {
+        content,
+        data,
+        replyTo,
+        clientId,
+        id,
+        seq,
+        rev: seq,
+        userId: user.id,
+        username: user.username,
+        createdAt: times.get(roomId) as string,
+        mentions: namesOf(mentioned),
+      });
+    });
+    this.parts.events.onCommit(
+      messages.map((message, n) => [(batch[n] as QueuedPost).room, message]),
+    );
+    this.#notify(batch, messages);
+    for (const [index, message] of messages.entries()) {
+      const { waiting, content, json, replyTo } = batch[index] as QueuedPost;
+      for (const [n, { fingerprint, waiter }] of waiting.entries()) {
+        if (isSame(fingerprint, { content, json, replyTo }))
+          waiter.done({ message, duplicate: n > 0 });
+        else waiter.failed(idConflict());
+      }
+    }
+  }
+
+  #notify(batch: QueuedPost[], messages: StoredMessage[]): void {
+    const told = messages.filter((_, n) => (batch[n] as QueuedPost).notices.length > 0);
+    if (told.length === 0) return;
+    const userIds = batch.flatMap(({ notices }) => notices.map(({ userId }) => userId));
+    this.parts.events.onNotify({ userIds, messageIds: told.map(({ id }) => id) });
+  }
+}
+
+/** Sets the mentioned users of a post, and its recipients of notifications. */
+function address(entry: QueuedPost, mentioned: Person[]): void {
+  const { room, user } = entry;
+  if (mentioned.length === 0 && !room.direct) return;
+  const told = (room.direct ?? mentioned).filter(({ id }) => id !== user.id);
+  const kind = room.direct ? 'direct' : 'mention';
+  entry.mentioned = mentioned;
+  entry.notices = told.map(({ id: userId }) => ({ userId, kind }));
+}
+
+function fail(batch: QueuedPost[], error: ChatError): void {
+  for (const { waiter } of batch.flatMap(({ waiting }) => waiting)) waiter.failed(error);
+}

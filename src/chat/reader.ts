@@ -1,0 +1,255 @@
+import { and, asc, desc, eq, gt, inArray, isNull, lt, ne, type SQL, sql } from 'drizzle-orm';
+import { array } from '../db/array.ts';
+import type { Database } from '../db/index.ts';
+import { messages, reactions, users } from '../db/schema/index.ts';
+import { ChatError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import { FairQueue } from '../lib/fair-queue.ts';
+import { MAX_PAGE_BYTES } from '../protocol/frames.ts';
+import { MAX_REACTIONS, type Reaction, type StoredMessage } from '../protocol/rest.ts';
+import type { Room } from '../protocol/room.ts';
+import { toStoredMessage } from './stored-message.ts';
+
+/** The reactions to a message, oldest first, with their first users; only changed messages have any. */
+const reacted = sql<string | null>`case when ${messages.rev} <> ${messages.seq} then (
+  select json_agg(json_build_object('emoji', e.emoji, 'count', e.count, 'usernames', (
+      select json_agg(n.username order by n.id) from (
+        select r.id, u.username from ${reactions} r join ${users} u on u.id = r.user_id
+        where r.message_id = ${messages.id} and r.emoji = e.emoji order by r.id limit ${MAX_REACTIONS}
+      ) n
+    )) order by e.first)::text
+  from (
+    select r.emoji, count(*) as count, min(r.id) as first from ${reactions} r
+    where r.message_id = ${messages.id} group by r.emoji
+  ) e) end`;
+
+const columns = {
+  id: messages.id,
+  roomId: messages.roomId,
+  seq: messages.seq,
+  rev: messages.rev,
+  userId: messages.userId,
+  username: users.username,
+  content: messages.content,
+  createdAt: messages.createdAt,
+  replyTo: messages.replyTo,
+  data: messages.data,
+  mentions: messages.mentions,
+  reactions: reacted,
+  editedAt: messages.editedAt,
+  deletedAt: messages.deletedAt,
+  clientId: messages.clientId,
+};
+
+function select(db: Database, which: SQL | undefined) {
+  return db
+    .select(columns)
+    .from(messages)
+    .innerJoin(users, eq(users.id, messages.userId))
+    .where(which);
+}
+
+type Row = Awaited<ReturnType<typeof select>>[number];
+
+/** Some messages, and whether there are more. */
+export interface Slice {
+  messages: StoredMessage[];
+  more: boolean;
+}
+
+/**
+ * Estimates the bytes of a message as JSON. Postgres knows the length of a text without reading it; only
+ * reactions that are shown count.
+ */
+const bytes = sql`(300 + octet_length(${messages.content}) + coalesce(octet_length(${messages.data}), 0)
+  + coalesce(octet_length(${messages.mentions}), 0)
+  + case when ${messages.rev} <> ${messages.seq} then 50 * (
+      select count(*) from (
+        select from ${reactions} r where r.message_id = ${messages.id} limit ${MAX_REACTIONS ** 2}
+      ) shown) else 0 end)`;
+
+/** The position of a message among those that are read, for sorting. */
+const place = (column: SQL | typeof messages.seq | typeof messages.rev, isForward: boolean) =>
+  isForward ? sql`${column}` : sql`-${column}`;
+
+const overloaded = () =>
+  new ChatError('overloaded', 'Too many pages are being read at once; try again.', 1);
+
+/** A database that hangs fails the running reads in time, and the waiting ones with them. */
+const TURNS = {
+  atOnce: 4,
+  atOncePerKey: 2,
+  waiting: 20_000,
+  patience: 4000,
+  isSharedFate: true,
+};
+
+/** Reads stored messages in their present state. */
+export class MessageReader {
+  /**
+   * Limits the pages that are read at once, which leaves the database to writers; keyed by reader, such as its
+   * network.
+   */
+  readonly turns: FairQueue;
+
+  constructor(private readonly parts: { db: Database; clock?: Clock }) {
+    this.turns = new FairQueue(TURNS, overloaded, parts.clock);
+  }
+
+  /**
+   * A page of a room's messages, oldest first: the newest ones of the range or, with `after`, its oldest ones.
+   *
+   * @param page `before` and `after` are `seq`s, exclusive
+   * @param reader the key of the reader, such as its network; concurrent reads take turns by it
+   * @returns at most `limit`, and at most {@link MAX_PAGE_BYTES} or a single one
+   * @throws {ChatError} `overloaded`
+   */
+  async page(
+    room: Room,
+    page: { before?: number | undefined; after?: number | undefined; limit: number },
+    reader = '',
+  ): Promise<Slice> {
+    const isForward = page.after !== undefined;
+    const which = and(
+      eq(messages.roomId, room.id),
+      page.before === undefined ? undefined : lt(messages.seq, page.before),
+      page.after === undefined ? undefined : gt(messages.seq, page.after),
+    );
+    const order = isForward ? asc : desc;
+    const weighed = sql`
+      select ${messages.id}, ${place(messages.seq, isForward)} as place, ${bytes} as bytes
+      from ${messages} where ${which} order by ${order(messages.seq)} limit ${page.limit + 1}`;
+    const { found, more } = await this.turns.run(reader, () => this.#read(weighed, page.limit));
+    return { messages: stored(room, isForward ? found : found.reverse()), more };
+  }
+
+  /**
+   * The new and changed messages of a room, each once, by rising `rev`: the next ones after a `rev`, or the latest
+   * ones up to one.
+   *
+   * @param page `after` is exclusive, `upTo` inclusive
+   * @param reader as in {@link page}
+   * @returns at most `limit`, and at most {@link MAX_PAGE_BYTES} or a single one
+   * @throws {ChatError} `overloaded`
+   */
+  async changes(
+    room: Room,
+    { after, upTo, limit }: { after?: number; upTo?: number; limit: number },
+    reader = '',
+  ): Promise<Slice> {
+    const isForward = after !== undefined;
+    const order = isForward ? asc : desc;
+    const some = (column: typeof messages.seq | typeof messages.rev, which: SQL) => sql`(
+      select ${messages.id}, ${place(column, isForward)} as place, ${bytes} as bytes
+      from ${messages} where ${and(
+        eq(messages.roomId, room.id),
+        which,
+        after === undefined ? undefined : gt(column, after),
+        upTo === undefined ? undefined : lt(column, upTo + 1),
+      )} order by ${order(column)} limit ${limit + 1})`;
+    // Changed and unchanged messages each have an index in this order.
+    const unchanged = some(messages.seq, eq(messages.rev, messages.seq));
+    const changed = some(messages.rev, ne(messages.rev, messages.seq));
+    const weighed = sql`${unchanged} union all ${changed} order by place limit ${limit + 1}`;
+    const { found, more } = await this.turns.run(reader, () => this.#read(weighed, limit));
+    return { messages: stored(room, isForward ? found : found.reverse()), more };
+  }
+
+  /** The newest messages of a room that are not deleted, oldest first. */
+  async newest(room: Room, limit: number): Promise<StoredMessage[]> {
+    const found = await this.turns.run('', () =>
+      select(this.parts.db, and(eq(messages.roomId, room.id), isNull(messages.deletedAt)))
+        .orderBy(desc(messages.seq))
+        .limit(limit),
+    );
+    return stored(room, found.reverse());
+  }
+
+  /** Messages by their ids; those outside the rooms are left out. */
+  async byIds(rooms: Map<number, Room>, ids: number[]): Promise<Map<number, StoredMessage>> {
+    const found = ids.length > 0 ? await select(this.parts.db, inArray(messages.id, ids)) : [];
+    return byId(rooms, found);
+  }
+
+  /**
+   * The same, in the order of the ids, up to a size in bytes.
+   *
+   * @returns `covered`: the number of ids that were read; `bytes`: an estimate of their JSON
+   */
+  async firstByIds(
+    rooms: Map<number, Room>,
+    ids: number[],
+    mostBytes = MAX_PAGE_BYTES,
+  ): Promise<{ messages: Map<number, StoredMessage>; covered: number; bytes: number }> {
+    if (ids.length === 0) return { messages: new Map(), covered: 0, bytes: 0 };
+    const weighed = sql`
+      select ${messages.id}, asked.place, ${bytes} as bytes
+      from unnest(${array(ids)}::bigint[]) with ordinality as asked (id, place)
+      join ${messages} on ${messages.id} = asked.id`;
+    const { found, more } = await this.#read(weighed, ids.length, mostBytes);
+    const last = found.at(-1);
+    const covered = more ? ids.indexOf(last?.id ?? 0) + 1 : ids.length;
+    return { messages: byId(rooms, found), covered, bytes: last?.reached ?? 0 };
+  }
+
+  /**
+   * Reads the first messages by `place`: at most `limit`, and as many as fit into `mostBytes`, which is known
+   * before they are read; at least one.
+   *
+   * @param weighed gives `id`, `place` and `bytes` of each
+   */
+  async #read(weighed: SQL, limit: number, mostBytes = MAX_PAGE_BYTES) {
+    const picked = sql`(
+      select id, place, row_number() over places as nth, count(*) over () as there,
+        sum(bytes) over (places rows unbounded preceding) as reached
+      from (${weighed}) weighed window places as (order by place)
+    ) picked`;
+    const found = await this.parts.db
+      .select({
+        ...columns,
+        there: sql<number>`picked.there`.mapWith(Number),
+        reached: sql<number>`picked.reached`.mapWith(Number),
+      })
+      .from(messages)
+      .innerJoin(picked, sql`picked.id = ${messages.id}`)
+      .innerJoin(users, eq(users.id, messages.userId))
+      .where(sql`picked.nth <= ${limit} and (picked.nth = 1 or picked.reached <= ${mostBytes})`)
+      .orderBy(sql`picked.place`);
+    return { found, more: found.length < (found[0]?.there ?? 0) };
+  }
+
+  /** The id of the author of a message; undefined when there is no message of this id. */
+  async authorOf(id: number): Promise<number | undefined> {
+    const { userId } = messages;
+    const [found] = await this.parts.db
+      .select({ userId })
+      .from(messages)
+      .where(eq(messages.id, id));
+    return found?.userId;
+  }
+}
+
+function byId(rooms: Map<number, Room>, found: Row[]): Map<number, StoredMessage> {
+  return new Map(
+    found.flatMap((row) => {
+      const room = rooms.get(row.roomId);
+      return room ? [[row.id, toStored(room, row)]] : [];
+    }),
+  );
+}
+
+function stored(room: Room, found: Row[]): StoredMessage[] {
+  return found.map((row) => toStored(room, row));
+}
+
+function toStored(room: Room, row: Row): StoredMessage {
+  const { id, seq, rev, userId, username, content, createdAt } = row;
+  const { replyTo, data, mentions, reactions, editedAt, deletedAt, clientId } = row;
+  return toStoredMessage(room, {
+    ...{ id, seq, rev, userId, username, content, replyTo, editedAt, deletedAt, clientId },
+    createdAt: createdAt.toISOString(),
+    data: data === null ? null : JSON.parse(data),
+    mentions: mentions === null ? null : (JSON.parse(mentions) as string[]),
+    reactions: reactions === null ? null : (JSON.parse(reactions) as Reaction[]),
+  });
+}

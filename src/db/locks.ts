@@ -1,0 +1,39 @@
+import { type SQL, sql } from 'drizzle-orm';
+import { notifications, rooms } from './schema/index.ts';
+
+/*
+ * The one order in which statements take locks, so that no two ever wait for each other in a circle:
+ *
+ *   1. rooms, by id; changes to messages and reactions hold the lock of their room, so these need none
+ *   2. room_people, by room and user
+ *   3. read_positions, by user and room
+ *   4. notifications, by id
+ *   5. users, by id
+ *
+ * A statement that locks one row of a kind follows this by itself; one that locks several orders them. Rows
+ * that were read before a lock was granted may be outdated: lock first, read in the next statement.
+ */
+
+/**
+ * How a statement treats a room whose row another session holds: leaves it out, or waits for it, which suits
+ * only lanes without other work.
+ */
+export type LockMode = 'skip' | 'wait';
+
+/** How long a statement waits for a room's row, in milliseconds; then other rooms have their turn. */
+const LOCK_TIMEOUT_MS = 500;
+
+/** Locks the rows of rooms, and selects their ids. */
+export function lockedRooms(ids: SQL, lock: LockMode): SQL {
+  // In the statement itself, since behind a pooler there are no settings of a session.
+  const patience = sql`(select set_config('lock_timeout', ${`${LOCK_TIMEOUT_MS}`}, true)) is not null`;
+  return lock === 'skip'
+    ? sql`select id from ${rooms} where id in (${ids}) order by id for update skip locked`
+    : sql`select id from ${rooms} where id in (${ids}) and ${patience} order by id for update`;
+}
+
+/** Deletes notifications, in the order of their locks. @param which the condition on them */
+export function deleteNotifications(which: SQL): SQL {
+  return sql`delete from ${notifications} where id in (
+    select id from ${notifications} where ${which} order by id for update)`;
+}

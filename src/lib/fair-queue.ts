@@ -1,0 +1,139 @@
+import type { Cancel, Clock } from './clock.ts';
+
+interface Waiting {
+  start(): void;
+  refuse(error: unknown): void;
+  cancel?: Cancel | undefined;
+}
+
+/** The bounds of a {@link FairQueue}. */
+export interface FairQueueLimits {
+  /** The most works that run at once. */
+  atOnce: number;
+  /** The most works of one key that run at once. */
+  atOncePerKey: number;
+  /** The most works that wait. */
+  waiting: number;
+  /** How long a work may wait, in milliseconds. */
+  patience?: number;
+  /** Whether a failed work fails all waiting ones, as they depend on the same thing, which does not answer. */
+  isSharedFate?: boolean;
+}
+
+/**
+ * Runs a few works at a time; waiting ones take turns by their key. A key with a thousand works waits behind its
+ * own, and a key with one is next. When the queue is full, the key with the most works gives way.
+ */
+export class FairQueue {
+  #running = 0;
+  #waiting = 0;
+  readonly #runningOf = new Map<string, number>();
+  /** The waiting works of each key in the order of turns; a key moves to the end after its turn. */
+  readonly #lanes = new Map<string, Waiting[]>();
+
+  /** @param tooMany makes the error for works that find no room */
+  constructor(
+    private readonly limits: FairQueueLimits,
+    private readonly tooMany: () => Error,
+    private readonly clock?: Clock,
+  ) {}
+
+  /**
+   * Runs a work when its turn comes.
+   *
+   * @param key such as a network
+   * @throws `tooMany()` when too many works wait, and the errors of the work
+   */
+  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    await this.#turn(key);
+    try {
+      return await work();
+    } catch (error) {
+      if (this.limits.isSharedFate) this.#refuseAll(error);
+      throw error;
+    } finally {
+      this.#end(key);
+    }
+  }
+
+  #turn(key: string): Promise<void> | undefined {
+    if (this.#mayStart(key)) {
+      this.#begin(key);
+      return;
+    }
+    const lane = this.#lanes.get(key) ?? [];
+    if (this.#waiting >= this.limits.waiting) this.#makePlace(lane);
+    this.#waiting += 1;
+    this.#lanes.set(key, lane);
+    return new Promise((start, refuse) => {
+      const waiting: Waiting = { start, refuse };
+      lane.push(waiting);
+      this.#bePatient(key, lane, waiting);
+    });
+  }
+
+  #refuseAll(error: unknown): void {
+    for (const { cancel, refuse } of [...this.#lanes.values()].flat()) {
+      cancel?.();
+      refuse(error);
+    }
+    this.#lanes.clear();
+    this.#waiting = 0;
+  }
+
+  /** Gives up a work that has waited for too long, for example behind a database that hangs. */
+  #bePatient(key: string, lane: Waiting[], waiting: Waiting): void {
+    const { patience } = this.limits;
+    if (patience === undefined) return;
+    waiting.cancel = this.clock?.timer(patience, () => {
+      lane.splice(lane.indexOf(waiting), 1);
+      if (lane.length === 0) this.#lanes.delete(key);
+      this.#waiting -= 1;
+      waiting.refuse(this.tooMany());
+    });
+  }
+
+  /** @throws `tooMany()` when no lane is longer than the given one */
+  #makePlace(lane: Waiting[]): void {
+    const lanes = [...this.#lanes.values()];
+    const longest = lanes.reduce((a, b) => (b.length > a.length ? b : a), lane);
+    if (longest.length <= lane.length + 1) throw this.tooMany();
+    const last = longest.pop();
+    last?.cancel?.();
+    last?.refuse(this.tooMany());
+    this.#waiting -= 1;
+  }
+
+  #mayStart(key: string): boolean {
+    const { atOnce, atOncePerKey } = this.limits;
+    return this.#running < atOnce && (this.#runningOf.get(key) ?? 0) < atOncePerKey;
+  }
+
+  #begin(key: string): void {
+    this.#running += 1;
+    this.#runningOf.set(key, (this.#runningOf.get(key) ?? 0) + 1);
+  }
+
+  #end(key: string): void {
+    this.#running -= 1;
+    const left = (this.#runningOf.get(key) ?? 1) - 1;
+    if (left === 0) this.#runningOf.delete(key);
+    else this.#runningOf.set(key, left);
+    this.#startNext();
+  }
+
+  #startNext(): void {
+    for (const [key, lane] of this.#lanes) {
+      if (!this.#mayStart(key)) continue;
+      const next = lane.shift();
+      this.#lanes.delete(key);
+      if (lane.length > 0) this.#lanes.set(key, lane);
+      if (!next) continue;
+      this.#waiting -= 1;
+      this.#begin(key);
+      next.cancel?.();
+      next.start();
+      return;
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import type { RedisLink } from '../bus/redis/link.ts';
+import { ChatError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import type { Principal } from '../protocol/room.ts';
+import { networkOf } from './address.ts';
+import { InFlight, type Load } from './in-flight.ts';
+import { RedisTokenBucket } from './redis-token-bucket.ts';
+import { type RateLimiter, TokenBucket } from './token-bucket.ts';
+
+export interface LimitSettings {
+  /** Messages a second, per account or per guest and address; 0 turns these limits off. */
+  messageRate: number;
+  messageBurst: number;
+  /** Requests a second, per address; 0 turns these limits off. */
+  requestRate: number;
+  /** 0 turns the limit off. */
+  maxConnectionsPerIp: number;
+}
+
+interface SharedLimits {
+  redis: RedisLink;
+  cluster: string;
+}
+
+/** Rooms that one address may create: `burst` at once, and `rate` a second in the long run. */
+const NEW_ROOMS = { rate: 0.1, burst: 1000 };
+/** Look-ups per message: a client that lost its connection sends all unacked messages again. */
+const LOOK_UPS = 10;
+/** The most unanswered bytes of one network: half of the writer's queue. */
+const MAX_IN_FLIGHT = 8 * 1024 * 1024;
+/** Wrong passwords for one name from one address. */
+const WRONG_PASSWORDS = { rate: 0.1, burst: 10 };
+
+/**
+ * All limits: those per user are counted over all servers together, those per address on each server by
+ * itself. Unused limits take no memory, and old counts are forgotten.
+ */
+export class Limits {
+  readonly #messages: RateLimiter;
+  readonly #lookUps: TokenBucket;
+  readonly #requests: TokenBucket;
+  readonly #newRooms: TokenBucket;
+  readonly #inFlight: InFlight;
+  readonly #wrongPasswords: RateLimiter;
+  readonly #connections = new Map<string, number>();
+
+  /**
+   * @param parts `shared`: the Redis that counts messages and passwords over all servers; `cluster` names their
+   *   database, since another database has other users
+   */
+  constructor(
+    private readonly parts: { clock: Clock; shared?: SharedLimits | undefined },
+    private readonly settings: LimitSettings,
+  ) {
+    const { clock, shared } = parts;
+    const { messageRate, messageBurst, requestRate } = settings;
+    const perUser = (name: string, rate: number, burst: number): RateLimiter =>
+      shared
+        ? new RedisTokenBucket(
+            { clock, redis: shared.redis },
+            `ws-chat:${shared.cluster}:rate:${name}`,
+            rate,
+            burst,
+          )
+        : new TokenBucket(parts, rate, burst);
+    this.#messages = perUser('messages', messageRate, messageBurst);
+    this.#wrongPasswords = perUser(
+      'passwords',
+      requestRate && WRONG_PASSWORDS.rate,
+      WRONG_PASSWORDS.burst,
+    );
+    this.#lookUps = new TokenBucket(parts, LOOK_UPS * messageRate, LOOK_UPS * messageBurst);
+    this.#inFlight = new InFlight(settings.maxConnectionsPerIp && MAX_IN_FLIGHT);
+    this.#requests = new TokenBucket(parts, requestRate, 2 * requestRate);
+    this.#newRooms = new TokenBucket(parts, messageRate && NEW_ROOMS.rate, NEW_ROOMS.burst);
+  }
+
+  /** A limit for the frames of one connection, of the size of that for messages. */
+  forFrames(): TokenBucket {
+    return new TokenBucket(this.parts, this.settings.messageRate, this.settings.messageBurst);
+  }
+
+  /** @returns the seconds to wait before the principal may send a message; 0 when the message is counted */
+  message(principal: Principal): number | Promise<number> {
+    const key = speakerKey(principal);
+    return key === undefined ? 0 : this.#messages.take(key);
+  }
+
+  /** Counts a look-up for the first ack of a message that came too fast. @returns false past its limit */
+  mayLookUp(principal: Principal): boolean {
+    const key = speakerKey(principal);
+    return key === undefined || this.#lookUps.take(key) === 0;
+  }
+
+  /** Takes back the count of a message that was a duplicate. */
+  refundMessage(principal: Principal): void {
+    const key = speakerKey(principal);
+    if (key !== undefined) this.#messages.refund(key);
+  }
+
+  /** @throws {ChatError} `rate_limited` */
+  checkRequest(address: string): void {
+    check(this.#requests.take(networkOf(address)), 'Too many requests');
+  }
+
+  /** @throws {ChatError} `rate_limited` */
+  checkNewRoom({ identity, address = '' }: Principal): void {
+    if (identity.kind === 'key') return;
+    check(this.#newRooms.take(networkOf(address)), 'Too many new rooms');
+  }
+
+  /**
+   * Counts a password as wrong before it is verified, so that many at once are counted too.
+   *
+   * @param key of the user
+   * @returns the function that takes the count back, when the password was right or was not verified
+   * @throws {ChatError} `rate_limited` after too many wrong ones
+   */
+  async tryPassword(key: string, address: string): Promise<() => void> {
+    const tried = `${key}@${networkOf(address)}`;
+    check(await this.#wrongPasswords.take(tried), 'Too many wrong passwords');
+    return () => this.#wrongPasswords.refund(tried);
+  }
+
+  /** The unanswered bytes of the network of an address. */
+  inFlight(address: string): Load {
+    return this.#inFlight.of(networkOf(address));
+  }
+
+  /**
+   * Counts a connection until the returned function is called.
+   *
+   * @throws {ChatError} `rate_limited` when there are too many from this address
+   */
+  connect(address: string): () => void {
+    const key = networkOf(address);
+    const { maxConnectionsPerIp: most } = this.settings;
+    const open = this.#connections.get(key) ?? 0;
+    if (most > 0 && open >= most) {
+      throw new ChatError(
+        'rate_limited',
+        `There are ${open} connections from your address already; close one first.`,
+        10,
+      );
+    }
+    this.#connections.set(key, open + 1);
+    let isOpen = true;
+    return () => {
+      if (!isOpen) return;
+      isOpen = false;
+      const left = (this.#connections.get(key) ?? 1) - 1;
+      if (left === 0) this.#connections.delete(key);
+      else this.#connections.set(key, left);
+    };
+  }
+}
+
+/** The key under which a principal's messages are counted; undefined for those that are not. */
+function speakerKey({ identity, user, address = '' }: Principal): string | undefined {
+  if (identity.kind === 'key' || !user) return undefined;
+  return identity.kind === 'user' ? `${user.id}` : `${user.id}@${networkOf(address)}`;
+}
+
+function check(wait: number, fault: string): void {
+  if (wait > 0) throw tooFast(fault, wait);
+}
+
+/**
+ * @param fault the beginning of the error sentence
+ * @param wait seconds
+ */
+export function tooFast(fault: string, wait: number): ChatError {
+  const seconds = Math.ceil(wait * 10) / 10;
+  return new ChatError('rate_limited', `${fault}; wait ${seconds} s.`, seconds);
+}

@@ -1,0 +1,92 @@
+import type { Clock } from '../lib/clock.ts';
+
+/** Sums of times are off by less than this, and must not cost a permit. */
+const ROUNDING_MS = 1e-6;
+
+/** Permits for each key, at a rate. */
+export interface RateLimiter {
+  /** @returns the seconds to wait for a permit; 0 when one was free and is taken */
+  take(key: string): number | Promise<number>;
+  /** Returns a permit that was not needed. */
+  refund(key: string): void;
+}
+
+/**
+ * A bucket of permits for each key: `burst` of them at first, and `rate` new ones a second. A bucket is kept as
+ * the time at which it will be full again, so that a full one takes no memory.
+ *
+ * @see https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
+ */
+export class TokenBucket implements RateLimiter {
+  readonly #fullAt = new Map<string, number>();
+  readonly #interval: number;
+  readonly #tolerance: number;
+
+  /** @param rate permits a second; 0 for no limit */
+  constructor(
+    private readonly parts: { clock: Clock },
+    rate: number,
+    burst: number,
+  ) {
+    this.#interval = rate === 0 ? 0 : 1000 / rate;
+    this.#tolerance = burst * this.#interval;
+  }
+
+  /** The number of buckets that are not full. */
+  get size(): number {
+    return this.#fullAt.size;
+  }
+
+  take(key: string): number {
+    const wait = this.wait(key);
+    if (wait === 0 && this.#interval > 0) {
+      const now = this.parts.clock.monotonic();
+      const fullAt = Math.max(now, this.#fullAt.get(key) ?? 0) + this.#interval;
+      // Set again, the entry is the youngest; the oldest ones are the first to be full.
+      this.#fullAt.delete(key);
+      this.#forgetFull(now);
+      this.#fullAt.set(key, fullAt);
+    }
+    return wait;
+  }
+
+  /** The seconds until a permit is free, which is not taken; 0 when one is free now. */
+  wait(key: string): number {
+    const now = this.parts.clock.monotonic();
+    const untilFull = Math.max(0, (this.#fullAt.get(key) ?? 0) - now);
+    const wait = untilFull + this.#interval - this.#tolerance;
+    return wait > ROUNDING_MS ? wait / 1000 : 0;
+  }
+
+  refund(key: string): void {
+    const fullAt = this.#fullAt.get(key);
+    if (fullAt !== undefined) this.#fullAt.set(key, fullAt - this.#interval);
+  }
+
+  #forgetFull(now: number): void {
+    for (const [key, fullAt] of this.#fullAt) {
+      if (fullAt > now) return;
+      this.#fullAt.delete(key);
+    }
+  }
+}
+
+/** Counts offences: a number of them within a time is too much. */
+export class Strikes {
+  readonly #at: number[] = [];
+
+  /** @param within milliseconds */
+  constructor(
+    private readonly parts: { clock: Clock },
+    private readonly limit: number,
+    private readonly within: number,
+  ) {}
+
+  /** Counts one more offence. @returns whether that is too much */
+  add(): boolean {
+    const now = this.parts.clock.monotonic();
+    this.#at.push(now);
+    while (this.#at.length > 0 && (this.#at[0] as number) < now - this.within) this.#at.shift();
+    return this.#at.length >= this.limit;
+  }
+}

@@ -1,0 +1,287 @@
+import { eq, inArray, isNull, sql } from 'drizzle-orm';
+import type { PgUpdateSetSource } from 'drizzle-orm/pg-core';
+import type { Bus } from '../bus/bus.ts';
+import type { Database } from '../db/index.ts';
+import { users } from '../db/schema/index.ts';
+import { ChatError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
+import { LruMap } from '../lib/lru-map.ts';
+import { RetryLoop } from '../lib/retry.ts';
+import type { Logger } from '../log.ts';
+import { parseUsername } from '../protocol/checks.ts';
+import { banned, type Role, type UserState } from '../protocol/identity.ts';
+import type { User } from '../protocol/rest.ts';
+import { LastSeen } from './last-seen.ts';
+
+const isSet = (column: (typeof users)['bannedAt' | 'claimedAt' | 'passwordHash']) =>
+  sql<boolean>`${column} is not null`;
+
+const columns = {
+  id: users.id,
+  username: users.username,
+  /** The creation of the user, until it has left a room. */
+  lastSeen: sql<Date>`coalesce(${users.lastSeen}, ${users.createdAt})`.mapWith(users.lastSeen),
+  isAccount: isSet(users.claimedAt),
+  hasPassword: isSet(users.passwordHash),
+  isBanned: isSet(users.bannedAt),
+  role: users.role,
+  tokensEndedAt: users.tokensEndedAt,
+  version: users.version,
+};
+
+type Row = Omit<UserState, 'tokensEndedAt'> & { lastSeen: Date; tokensEndedAt: Date | null };
+type Listener = (state: UserState) => void;
+
+/** The listeners of a user, and the last state that they got. */
+interface Watchers {
+  version: number;
+  listeners: Set<Listener>;
+}
+
+/** How many users are remembered, so that users who come back all at once need no look-ups. */
+const REMEMBERED = 10_000;
+const LOOKED_AT_ONCE = 1000;
+
+/** The users and their states: guest or account, banned or not. */
+export class UserService {
+  readonly #remembered = new LruMap<string, UserState>(REMEMBERED);
+  readonly #watchers = new Map<number, Watchers>();
+  readonly #lastSeen: LastSeen;
+  readonly #lookAgain: RetryLoop;
+  readonly #unsubscribe: () => void;
+  /** How often all remembered users had to be forgotten. */
+  #forgotten = 0;
+
+  private readonly db: Database;
+  private readonly bus: Bus;
+
+  constructor({ db, bus, clock, log }: { db: Database; bus: Bus; clock: Clock; log: Logger }) {
+    this.db = db;
+    this.bus = bus;
+    this.#lastSeen = new LastSeen({ db, clock, log });
+    this.#lookAgain = new RetryLoop({ clock, log }, 'reading watched users', () =>
+      this.#lookAtWatched(),
+    );
+    this.#unsubscribe = bus.subscribe((event) => {
+      if (event.kind === 'user.updated') this.#apply(event.user);
+      if (event.kind !== 'resync' || event.roomIds) return;
+      this.#forgotten += 1;
+      this.#remembered.clear();
+      this.#lookAgain.trigger();
+    });
+  }
+
+  /**
+   * The guest of this name, created if there is none. Two spellings of one name are one user.
+   *
+   * @throws {ChatError} `invalid_frame` for an invalid name, `name_taken` for an account's
+   */
+  async findOrCreateGuest(username: string): Promise<{ user: User; created: boolean }> {
+    const { row, created } = await this.#findOrCreate(username);
+    if (row.isAccount) throw nameTaken(row.username);
+    return { user: toUser(row), created };
+  }
+
+  /**
+   * Checks that a name may become an account.
+   *
+   * @throws {ChatError} `invalid_frame` for an invalid name, `name_taken`, `banned`
+   */
+  async checkIsFree(username: string): Promise<void> {
+    const row = await this.#byKey(parseUsername(username).key);
+    if (row?.isBanned) throw banned();
+    if (row?.isAccount) throw nameTaken(row.username);
+  }
+
+  /** @throws {ChatError} `not_found`, or `invalid_frame` for an invalid name */
+  async find(username: string): Promise<User> {
+    return toUser(await this.#find(username));
+  }
+
+  /**
+   * The user of this name, from memory if possible; created if there is none.
+   *
+   * @throws {ChatError} `invalid_frame` for an invalid name
+   */
+  async ensure(username: string): Promise<UserState> {
+    return this.#recall(username, async () => (await this.#findOrCreate(username)).row);
+  }
+
+  /**
+   * The present state of the user of this name, from memory if possible.
+   *
+   * @throws {ChatError} `not_found`, or `invalid_frame` for an invalid name
+   */
+  async state(username: string): Promise<UserState> {
+    return this.#recall(username, () => this.#find(username));
+  }
+
+  /** Calls the listener after each change of the user's state. @returns the function that stops it */
+  watch(userId: number, listener: Listener): () => void {
+    const watchers = this.#watchers.get(userId) ?? { version: 0, listeners: new Set() };
+    this.#watchers.set(userId, watchers);
+    const { listeners } = watchers;
+    listeners.add(listener);
+    return () => {
+      if (listeners.delete(listener) && listeners.size === 0) this.#watchers.delete(userId);
+    };
+  }
+
+  /** Makes the user of a valid token an account, with the token's role. */
+  async claim(user: UserState, role: Role): Promise<UserState> {
+    if (user.isAccount && user.role === role) return user;
+    return this.#change(user, { claimedAt: sql`coalesce(${users.claimedAt}, now())`, role });
+  }
+
+  /**
+   * Creates an account with a password, of a new name or of a guest's.
+   *
+   * @throws {ChatError} `invalid_frame` for an invalid name, `name_taken` for an account's
+   */
+  async register(username: string, passwordHash: string): Promise<User> {
+    const { name, key } = parseUsername(username);
+    const account = { passwordHash, claimedAt: sql`now()` };
+    const [row] = await this.db
+      .insert(users)
+      .values({ key, username: name, ...account })
+      .onConflictDoUpdate({
+        target: users.key,
+        set: { ...account, version: sql`${users.version} + 1` },
+        setWhere: isNull(users.claimedAt),
+      })
+      .returning(columns);
+    if (!row) throw nameTaken(name);
+    this.bus.publish({ kind: 'user.updated', user: toState(row) });
+    return toUser(row);
+  }
+
+  /** The user with the hash of its password; `at` is the database's time, in milliseconds since 1970. */
+  async credentials(username: string) {
+    const { key } = parseUsername(username);
+    const [found] = await this.db
+      .select({
+        ...columns,
+        passwordHash: users.passwordHash,
+        at: sql<number>`(extract(epoch from now()) * 1000)::float8`,
+      })
+      .from(users)
+      .where(eq(users.key, key));
+    if (!found) return;
+    const { passwordHash, at, ...row } = found;
+    return { user: toState(row), passwordHash, at: Math.floor(at) };
+  }
+
+  /** Ends all tokens of the user. */
+  async endTokens(user: UserState): Promise<void> {
+    await this.#change(user, { tokensEndedAt: sql`clock_timestamp()` });
+  }
+
+  /** Sets another password for the user, and ends all its tokens. */
+  async changePassword(user: UserState, passwordHash: string): Promise<void> {
+    await this.#change(user, { passwordHash, tokensEndedAt: sql`clock_timestamp()` });
+  }
+
+  /** Bans the user from the server, or lifts the ban. */
+  async setBan(user: UserState, isBanned: boolean): Promise<void> {
+    await this.#change(user, { bannedAt: isBanned ? sql`now()` : null });
+  }
+
+  /** Notes the time at which a user was last in a room. */
+  seen(userId: number, at: Date): void {
+    this.#lastSeen.note(userId, at);
+  }
+
+  /** Returns when all noted times are stored. */
+  async close(): Promise<void> {
+    this.#unsubscribe();
+    this.#lookAgain.close();
+    await this.#lastSeen.close();
+  }
+
+  async #change({ id }: UserState, set: PgUpdateSetSource<typeof users>): Promise<UserState> {
+    const [row] = await this.db
+      .update(users)
+      .set({ ...set, version: sql`${users.version} + 1` })
+      .where(eq(users.id, id))
+      .returning(columns);
+    const user = toState(row as Row);
+    this.bus.publish({ kind: 'user.updated', user });
+    return user;
+  }
+
+  /** Reads a user from memory, unless changes may not have arrived on the bus. */
+  async #recall(username: string, find: () => Promise<Row>): Promise<UserState> {
+    const { key } = parseUsername(username);
+    const forgotten = this.#forgotten;
+    const { isInSync } = this.bus;
+    const known = isInSync ? this.#remembered.get(key) : undefined;
+    const state = known ?? toState(await find());
+    return isInSync && forgotten === this.#forgotten ? this.#remember(state) : state;
+  }
+
+  async #lookAtWatched(): Promise<void> {
+    const ids = [...this.#watchers.keys()];
+    for (let from = 0; from < ids.length; from += LOOKED_AT_ONCE) {
+      const some = inArray(users.id, ids.slice(from, from + LOOKED_AT_ONCE));
+      for (const row of await this.db.select(columns).from(users).where(some)) {
+        this.#apply(toState(row));
+      }
+    }
+  }
+
+  #apply(user: UserState): void {
+    // Remembered even without a listener, since a look-up that is under way may have read the earlier state.
+    const newest = this.#remember(user);
+    const watchers = this.#watchers.get(user.id);
+    if (!watchers || watchers.version > newest.version) return;
+    watchers.version = newest.version;
+    for (const listener of [...watchers.listeners]) listener(newest);
+  }
+
+  /** @returns the newer of this state and the remembered one */
+  #remember(found: UserState): UserState {
+    const { key } = parseUsername(found.username);
+    const known = this.#remembered.get(key);
+    const newest = known && known.version > found.version ? known : found;
+    this.#remembered.set(key, newest);
+    return newest;
+  }
+
+  async #findOrCreate(username: string): Promise<{ row: Row; created: boolean }> {
+    const { name, key } = parseUsername(username);
+    const found = await this.#byKey(key);
+    if (found) return { row: found, created: false };
+    const [made] = await this.db
+      .insert(users)
+      .values({ key, username: name })
+      .onConflictDoNothing()
+      .returning(columns);
+    if (made) return { row: made, created: true };
+    // Another request created it in between.
+    return { row: await this.#find(username), created: false };
+  }
+
+  async #find(username: string): Promise<Row> {
+    const { name, key } = parseUsername(username);
+    const found = await this.#byKey(key);
+    if (!found) throw new ChatError('not_found', `There is no user "${name}"`);
+    return found;
+  }
+
+  async #byKey(key: string): Promise<Row | undefined> {
+    const [found] = await this.db.select(columns).from(users).where(eq(users.key, key));
+    return found;
+  }
+}
+
+function toUser({ id, username, lastSeen }: Row): User {
+  return { id, username, lastSeen: lastSeen.toISOString() };
+}
+
+function toState({ lastSeen: _, tokensEndedAt, ...row }: Row): UserState {
+  return { ...row, tokensEndedAt: tokensEndedAt?.getTime() ?? 0 };
+}
+
+function nameTaken(name: string): ChatError {
+  return new ChatError('name_taken', `"${name}" is an account; choose another name, or sign in.`);
+}

@@ -1,0 +1,147 @@
+import type { ChatService } from '../chat/chat.service.ts';
+import type { ReadCursors } from '../chat/read-cursors.ts';
+import type { Clock } from '../lib/clock.ts';
+import { withId, withMessages } from '../live/encode.ts';
+import type { ClientFrame, FrameOf } from '../protocol/frames.ts';
+import type { StoredMessage } from '../protocol/rest.ts';
+import type { Room } from '../protocol/room.ts';
+import type { RoomService } from '../rooms/room.service.ts';
+import type { Needs, Session } from './session.ts';
+import { checkFields } from './session-checks.ts';
+
+/** Starts work that the next frame need not wait for. @returns when it has taken effect */
+export type Begin = () => Promise<void>;
+
+/** The handler of one type of frame. Every method throws `ChatError`s. */
+export type Command<Frame extends ClientFrame = ClientFrame> = {
+  /** The state that the connection must have reached. */
+  needs: Needs;
+  /** Counted by {@link ChatService}, over all doors; other frames are counted per connection. */
+  isCountedAsMessage?: true;
+} & (
+  | {
+      /** Handles the frame at once, without waiting. */
+      immediate(session: Session, frame: Frame): void;
+    }
+  | {
+      /** Handles the frame after all earlier frames, and before all later ones. */
+      queued(session: Session, frame: Frame): void | Promise<void>;
+    }
+  | {
+      /** Hands the frame to the writer in the order of the frames, without waiting for earlier commits. */
+      pipelined(session: Session, frame: Frame): Begin | Promise<Begin>;
+    }
+);
+
+/** A handler for every type of frame; a type without one does not compile. */
+export type Commands = { [Type in ClientFrame['type']]: Command<FrameOf<Type>> };
+
+export interface CommandParts {
+  chat: ChatService;
+  cursors: ReadCursors;
+  rooms: RoomService;
+  clock: Clock;
+}
+
+export function createCommands({ chat, cursors, rooms, clock }: CommandParts): Commands {
+  const change = (
+    frame: FrameOf<'edit' | 'delete' | 'react'>,
+    session: Session,
+    changed: Promise<StoredMessage>,
+  ) =>
+    changed.then(({ id: messageId, room, rev }) =>
+      session.acknowledge(frame, { room, messageId, rev }),
+    );
+
+  return {
+    join: { needs: 'nothing', queued: (session, frame) => session.join(frame) },
+    leave: { needs: 'join', queued: (session, frame) => session.leave(frame) },
+    auth: {
+      needs: 'protocol 1',
+      async queued(session, frame) {
+        await session.renew(frame.token);
+        session.acknowledge(frame);
+      },
+    },
+    ping: {
+      needs: 'nothing',
+      immediate(session, frame) {
+        const sentAt = frame.sentAt === undefined ? {} : { sentAt: frame.sentAt };
+        const timestamp = clock.timestamp();
+        session.send({ type: 'pong', ...withId(frame), ...sentAt, timestamp });
+      },
+    },
+    message: {
+      needs: 'join',
+      isCountedAsMessage: true,
+      pipelined(session, frame) {
+        checkFields(frame, session.protocol, ['to', 'replyTo']);
+        const { content, data, id, replyTo, to } = frame;
+        const begin = (room: Room) => async () => {
+          const draft = { content, clientId: id, data, replyTo };
+          const { message } = await chat.post(session.author, room, draft);
+          const { id: messageId, seq, createdAt: timestamp } = message;
+          session.acknowledge(frame, { room: room.name, messageId, seq, timestamp });
+        };
+        const room =
+          to === undefined
+            ? session.writableRoom(frame)
+            : session.confirmUser().then(() => chat.resolve(session.author, frame));
+        return room instanceof Promise ? room.then(begin) : begin(room);
+      },
+    },
+    edit: {
+      needs: 'protocol 1',
+      isCountedAsMessage: true,
+      queued: (session, frame) =>
+        change(frame, session, chat.edit(session.author, frame.messageId, frame.content)),
+    },
+    delete: {
+      needs: 'protocol 1',
+      isCountedAsMessage: true,
+      queued: (session, frame) =>
+        change(frame, session, chat.delete(session.author, frame.messageId)),
+    },
+    react: {
+      needs: 'protocol 1',
+      isCountedAsMessage: true,
+      queued: (session, frame) =>
+        change(frame, session, chat.react(session.author, frame.messageId, frame)),
+    },
+    read: {
+      needs: 'protocol 1',
+      async queued(session, frame) {
+        const { author } = session;
+        const name = session.roomName(frame);
+        // Direct messages reach users that have not joined their room, and may be read there too.
+        const room = session.room(name) ?? (await rooms.authorize(author, name)).room;
+        await cursors.read(author.user, room, frame.seq);
+        session.acknowledge(frame);
+      },
+    },
+    history: {
+      needs: 'protocol 1',
+      async queued(session, frame) {
+        const { live } = session.subscription(frame);
+        const { texts, more } = await live.feed.history(frame, session.reader);
+        const reply = { type: 'history', ...withId(frame), room: live.name, more } as const;
+        session.sendText(withMessages(reply, texts));
+      },
+    },
+    typing: {
+      needs: 'protocol 1',
+      async queued(session, frame) {
+        chat.typing(session.author.user, await session.writableRoom(frame));
+        session.acknowledge(frame);
+      },
+    },
+    event: {
+      needs: 'protocol 1',
+      isCountedAsMessage: true,
+      async queued(session, frame) {
+        await chat.event(session.author, await session.writableRoom(frame), frame);
+        session.acknowledge(frame);
+      },
+    },
+  };
+}

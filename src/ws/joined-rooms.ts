@@ -1,0 +1,114 @@
+import type { Author } from '../chat/chat.service.ts';
+import { ChatError } from '../errors.ts';
+import type { LocalPresence } from '../live/local-presence.ts';
+import { topics } from '../live/publisher.ts';
+import { type LiveRoom, Subscription } from '../live/room.ts';
+import type { Membership } from '../protocol/room.ts';
+import type { Outbound } from './outbound.ts';
+
+/** The most rooms that one connection may be in. */
+const MAX_ROOMS = 1000;
+
+/** The rooms that a connection is in, by their names. */
+export class JoinedRooms {
+  readonly #subscriptions = new Map<string, Subscription>();
+  /** The topics that the connection is subscribed to, by room. */
+  readonly #topics = new Map<string, string>();
+
+  /**
+   * @param author returns the user of the connection, with the identity of its latest token
+   * @param onEvict is called when the connection may no longer be in a room
+   */
+  constructor(
+    private readonly protocol: 0 | 1,
+    private readonly author: () => Author,
+    private readonly outbound: Pick<Outbound, 'subscribe' | 'unsubscribe'>,
+    private readonly presence: LocalPresence,
+    private readonly onEvict: (reason: ChatError) => void,
+  ) {}
+
+  get(name: string): Subscription | undefined {
+    return this.#subscriptions.get(name);
+  }
+
+  get names(): string[] {
+    return [...this.#subscriptions.keys()];
+  }
+
+  get all(): Subscription[] {
+    return [...this.#subscriptions.values()];
+  }
+
+  /** @throws {ChatError} `overloaded` when the connection is in as many rooms as it may be */
+  checkCount(name: string): void {
+    if (this.#subscriptions.has(name) || this.#subscriptions.size < MAX_ROOMS) return;
+    const most = `A connection may be in at most ${MAX_ROOMS} rooms`;
+    throw new ChatError('overloaded', `${most}; leave one, or open another connection.`);
+  }
+
+  /** Subscribes to the changes of a room; the frames of the room come from {@link listen} on. */
+  enter(live: LiveRoom, membership: Membership): void {
+    const known = this.#subscriptions.get(live.name);
+    if (known?.live === live) return;
+    // Another room has this name now.
+    if (known) this.leave(known);
+    const subscription: Subscription = new Subscription(
+      live,
+      membership,
+      this.author,
+      (reason) => this.#evict(subscription, reason),
+      {
+        pause: () => this.#withTopic(live, (topic) => this.outbound.unsubscribe(topic)),
+        resume: () => this.#withTopic(live, (topic) => this.outbound.subscribe(topic)),
+      },
+    );
+    this.#subscriptions.set(live.name, subscription);
+    this.presence.connect(live.room, this.author().user);
+  }
+
+  /** @param isBatched whether changes that were committed together come together */
+  listen(live: LiveRoom, isBatched: boolean): void {
+    const topic = this.#topicOf(live, isBatched);
+    if (topic === undefined || topic === this.#topics.get(live.name)) return;
+    this.#withTopic(live, (before) => this.outbound.unsubscribe(before));
+    this.#topics.set(live.name, topic);
+    this.outbound.subscribe(topic);
+  }
+
+  leave(subscription: Subscription): void {
+    this.#exit(subscription);
+    this.presence.leave(subscription.live.room, this.author().user);
+  }
+
+  /** Leaves a room without a reply, as if the connection had been lost at `at`. */
+  drop(subscription: Subscription, at: Date): void {
+    this.#exit(subscription);
+    this.presence.drop(subscription.live.room, this.author().user, at);
+  }
+
+  #evict(subscription: Subscription, reason: ChatError): void {
+    this.#exit(subscription);
+    this.onEvict(reason);
+    this.presence.leave(subscription.live.room, this.author().user);
+  }
+
+  #exit(subscription: Subscription): void {
+    subscription.end();
+    const { live } = subscription;
+    this.#subscriptions.delete(live.name);
+    this.#withTopic(live, (topic) => this.outbound.unsubscribe(topic));
+    this.#topics.delete(live.name);
+  }
+
+  #withTopic({ name }: LiveRoom, use: (topic: string) => void): void {
+    const topic = this.#topics.get(name);
+    if (topic !== undefined) use(topic);
+  }
+
+  /** The topic of a room; a direct room has none, since its frames come on the user's own topic. */
+  #topicOf({ room }: LiveRoom, isBatched: boolean): string | undefined {
+    if (room.direct) return undefined;
+    if (this.protocol === 0) return topics.basic(room.id);
+    return isBatched ? topics.batched(room.id) : topics.full(room.id);
+  }
+}

@@ -1,0 +1,196 @@
+import { describe, expect, test } from 'bun:test';
+import type { AxeResults } from 'axe-core';
+import type { Page } from 'playwright-core';
+import { en } from '../../public/tester/texts/en.ts';
+import { id } from '../../public/tester/texts/id.ts';
+import { visitor } from '../support/browser.ts';
+import { fresh, startServer } from '../support/server.ts';
+import { connect, guest, live, message, panel, say } from '../support/tester.ts';
+import { mint, SECRET } from '../support/tokens.ts';
+
+const server = await startServer({ authSecret: SECRET });
+const axe = await Bun.file(Bun.fileURLToPath(import.meta.resolve('axe-core/axe.min.js'))).text();
+
+/** What axe-core finds wrong with the page as it is, in light and in dark. */
+async function violations(page: Page, state: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const colorScheme of ['light', 'dark'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    // What fades in is judged when it is there.
+    await page.evaluate(async () => {
+      const ends = document.getAnimations().flatMap((animation) => {
+        const isEndless = animation.effect?.getComputedTiming().iterations === Infinity;
+        return isEndless ? [] : animation.finished.catch(() => {});
+      });
+      await Promise.all(ends);
+    });
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate<AxeResults>('axe.run()');
+    for (const { id, nodes } of violations) {
+      found.push(
+        ...nodes.map(
+          ({ target, failureSummary }) =>
+            `${state}, ${colorScheme}: ${id} ${target}: ${failureSummary}`,
+        ),
+      );
+    }
+  }
+  return found;
+}
+
+describe('the tester page for everybody', () => {
+  test('has no violation that axe-core finds, light or dark, in any state', async () => {
+    const room = fresh('room');
+    const { page } = await visitor('/test', server.url);
+    const found = await violations(page, 'first visit');
+    await page.getByLabel('Name', { exact: true }).fill('two words');
+    await page.getByRole('button', { name: 'Connect', exact: true }).click();
+    await page.getByText('without spaces').waitFor();
+    found.push(...(await violations(page, 'a wrong name')));
+    await connect(page, 'ana', room);
+    const ben = await server.enter('ben', room);
+    await say(page, 'Hello `code` https://a.example');
+    await message(page, 'Hello').waitFor();
+    ben.send({ type: 'message', room, content: 'Hi ana' });
+    await message(page, 'Hi ana').hover();
+    await page.getByRole('button', { name: 'React with 🎉' }).click();
+    await page.getByRole('button', { name: '🎉, 1 person' }).waitFor();
+    await page.locator('.log .frame').first().click();
+    found.push(...(await violations(page, 'chat and frames')));
+    for (const name of ['Compose', 'Load', 'Second person', 'Cut the wire']) {
+      await panel(page, name);
+      if (name === 'Second person') {
+        await page.getByRole('button', { name: 'Bring in' }).click();
+        await page.locator('.beside .who').waitFor();
+      }
+      if (name === 'Load') {
+        await page.getByRole('button', { name: 'Compare' }).click();
+        await page.locator('.compare').waitFor();
+      }
+      found.push(...(await violations(page, name)));
+    }
+    await page.getByRole('button', { name: /^Kill/ }).click();
+    await page.getByText('Connection lost').waitFor();
+    await say(page, 'queued');
+    found.push(...(await violations(page, 'cut')));
+    await page.getByRole('button', { name: 'Mend the wire' }).click();
+    await live(page);
+    for (const name of ['Search', 'Notifications', /here/, 'New room', 'Help and shortcuts']) {
+      await page.getByRole('button', { name }).first().click();
+      await page.locator('dialog[open]').waitFor();
+      found.push(...(await violations(page, `sheet ${name}`)));
+      await page.keyboard.press('Escape');
+      await page.locator('dialog').waitFor({ state: 'detached' });
+    }
+    await page.setViewportSize({ width: 375, height: 667 });
+    found.push(...(await violations(page, 'phone')));
+    const admin = await visitor(`/test#admin`, server.url);
+    await admin.page.getByRole('button', { name: 'Use an account' }).click();
+    await admin.page.getByText('I have a token').click();
+    await admin.page.getByLabel('Token').fill(await mint({ sub: fresh('root'), role: 'admin' }));
+    await admin.page.getByRole('button', { name: 'Connect', exact: true }).click();
+    await admin.page.getByText('Live now').waitFor();
+    found.push(...(await violations(admin.page, 'admin')));
+    expect(found).toEqual([]);
+  }, 90_000);
+
+  test('the keyboard alone is enough to connect, chat, edit, react and find help', async () => {
+    const { page } = await visitor('/test', server.url);
+    const keys = page.keyboard;
+    await page.locator('input:focus').waitFor();
+    await keys.type('ana');
+    await keys.press('Tab');
+    await keys.press('ControlOrMeta+a');
+    await keys.type(fresh('room'));
+    await keys.press('Enter');
+    await page.locator('.composer textarea:focus').waitFor();
+    await keys.type('First line');
+    await keys.press('Shift+Enter');
+    await keys.type('second line');
+    await keys.press('Enter');
+    await message(page, 'First line\nsecond line').and(page.locator(':not(.sending)')).waitFor();
+    await keys.press('ArrowUp');
+    await page.locator('.editor textarea:focus').waitFor();
+    await keys.press('End');
+    await keys.type(', edited');
+    await keys.press('Enter');
+    await message(page, 'second line, edited(edited)').waitFor();
+
+    await page.locator('.messages').focus();
+    await keys.press('ArrowUp');
+    await page.locator('.message:focus').waitFor();
+    await keys.press('+');
+    await page.getByRole('button', { name: '👍, 1 person' }).waitFor();
+    await keys.press('r');
+    await page.getByText('Reply to ana').waitFor();
+    await page.locator('.composer textarea:focus').waitFor();
+    await keys.press('Escape');
+    await page.locator('.messages').focus();
+    await keys.press('?');
+    await page.getByRole('dialog', { name: 'Keyboard' }).waitFor();
+    await keys.press('Escape');
+    await keys.press('/');
+    await page.getByRole('searchbox', { name: 'Search' }).and(page.locator(':focus')).waitFor();
+    await keys.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await keys.press('m');
+    await page.locator('.composer textarea:focus').waitFor();
+  });
+
+  test('speaks English and Indonesian, by the browser’s wish and by a switch', async () => {
+    const { page } = await guest(server.url, 'ana', fresh('room'));
+    await page.getByRole('button', { name: 'Bahasa Indonesia' }).click();
+    await page.getByRole('button', { name: 'Putuskan', exact: true }).waitFor();
+    expect(await page.locator('html').getAttribute('lang')).toBe('id');
+    const browser = page.context().browser();
+    const context = await browser?.newContext({ baseURL: server.url, locale: 'id-ID' });
+    const other = await context?.newPage();
+    await other?.goto('/test');
+    await other?.getByRole('button', { name: 'Sambungkan' }).waitFor();
+  });
+
+  test('no text is outside of the two tables, and none is missing in either', async () => {
+    expect(Object.keys(id)).toEqual(Object.keys(en));
+    for (const [key, text] of Object.entries({ ...en, ...id }))
+      expect([key, text.trim()]).not.toEqual([key, '']);
+    const places = (text: string) => [...new Set(text.match(/\{\w+\}/g))].sort();
+    for (const key of Object.keys(en) as (keyof typeof en)[]) {
+      expect([key, ...places(id[key])]).toEqual([key, ...places(en[key])]);
+    }
+    const outside: string[] = [];
+    for (const file of new Bun.Glob('*.tsx').scanSync('public/tester')) {
+      const source = await Bun.file(`public/tester/${file}`).text();
+      for (const [, text = ''] of source.matchAll(/>\s*([A-Z][a-z]+(?: [a-z]+)+)\s*</g))
+        outside.push(`${file}: ${text}`);
+      for (const [, text] of source.matchAll(/(?:aria-label|title|placeholder)="([^"{]+)"/g))
+        outside.push(`${file}: ${text}`);
+    }
+    // A name that is an example in every language.
+    expect(outside.filter((one) => !/: (ana|general)$/.test(one))).toEqual([]);
+  });
+
+  for (const [width, height] of [
+    [375, 667],
+    [640, 360],
+    [320, 568],
+  ] as const) {
+    test(`fits ${width} × ${height}: nothing is wider, and what one types is in view`, async () => {
+      const { page } = await visitor('/test', server.url);
+      await page.setViewportSize({ width, height });
+      await connect(page, 'W'.repeat(28) + fresh('').slice(-4), fresh('room'));
+      await say(page, `${'x'.repeat(500)} שלום ${'Z͑ͫ̓ͪ̂ͫ̽͏̴̙̤̞͉͚̯̞̠͍A̴̵̜̰͔ͫ͗͢'.repeat(5)}`);
+      await message(page, 'xxx').waitFor();
+      const box = await page.getByRole('button', { name: 'Send', exact: true }).boundingBox();
+      expect((box?.y ?? 999) + (box?.height ?? 0)).toBeLessThan(height);
+      for (const side of ['Wire', 'Chat']) {
+        await page.getByRole('button', { name: side, exact: true }).click();
+        expect(await page.evaluate('document.documentElement.scrollWidth')).toBeLessThanOrEqual(
+          width,
+        );
+        expect(await page.evaluate('document.documentElement.scrollHeight')).toBeLessThanOrEqual(
+          height,
+        );
+      }
+    });
+  }
+});

@@ -1,0 +1,231 @@
+import { expect, test } from 'bun:test';
+import { join } from 'node:path';
+import { ChatClient, type ChatMessage, type Room, type StoredMessage } from '../../client/index.ts';
+import { flakyProxy } from '../support/flaky-proxy.ts';
+import { memoryStore } from '../support/memory-store.ts';
+import { ownRedis, redisOnPath } from '../support/own-services.ts';
+import { startReady, temporaryFolder } from '../support/process.ts';
+import { chooseSeed, seeded } from '../support/random.ts';
+import { freshPostgres, postgres, testWith, testWithPostgres } from '../support/services.ts';
+import { until } from '../support/until.ts';
+
+const ROOMS = ['red', 'green', 'blue'];
+const STEPS = 600;
+const FAULT_EVERY = 60;
+
+/** A page of a user: a client, and what it has shown. */
+class Page {
+  readonly store = memoryStore();
+  readonly errors: string[] = [];
+  client: ChatClient;
+  /** The ids of messages that were shown as new since the page was loaded, by room. */
+  shown = new Map<string, number[]>();
+
+  constructor(
+    readonly username: string,
+    private readonly url: string,
+  ) {
+    this.client = this.#load();
+  }
+
+  /** The page is gone as it stands, and another one takes its place. */
+  async reload(): Promise<void> {
+    this.client.close();
+    this.client = this.#load();
+  }
+
+  room(name: string): Room {
+    return this.client.room(name, { since: 0 });
+  }
+
+  #load(): ChatClient {
+    const client = new ChatClient(this.url, {
+      username: this.username,
+      outbox: this.store,
+      keep: Number.POSITIVE_INFINITY,
+      backoff: { first: 20, most: 300 },
+    });
+    this.shown = new Map(ROOMS.map((name) => [name, []]));
+    client.on('error', ({ code, message }) => {
+      if (code === 'protocol' || code === 'listener' || code === 'store') {
+        this.errors.push(`${this.username}: ${code}: ${message}`);
+      }
+    });
+    for (const name of ROOMS) {
+      const room = client.room(name, { since: 0 });
+      room.on('message', ({ id }) => this.shown.get(name)?.push(id as number));
+      room.on('reset', () => this.errors.push(`${this.username}: ${name} was reset`));
+    }
+    return client;
+  }
+}
+
+/** Delivery, promises 1 to 6 and 8, through the library: servers that are killed, drained, stalled and cut off, pages that are reloaded. */
+async function deliversEverything(
+  settings: Record<string, string>,
+  isCluster = false,
+): Promise<void> {
+  const random = seeded(chooseSeed('client delivery'));
+  let server = await startReady(settings);
+  const other = isCluster ? await startReady(settings) : undefined;
+  const port = new URL(server.url).port;
+  const proxy = await flakyProxy(server.url);
+  const pages = ['ana', 'ana', 'ben', 'cleo'].map((name) => new Page(name, proxy.url));
+  const said = new Map<string, { username: string; room: string }>();
+  const restart = async (signal: 'SIGKILL' | 'SIGTERM') => {
+    server.kill(signal);
+    await server.exited;
+    server = await startReady({ ...settings, PORT: port });
+  };
+  const faults = {
+    kill: () => restart('SIGKILL'),
+    drain: () => restart('SIGTERM'),
+    cut: async () => proxy.cutInTheMiddle(),
+    away: async () => {
+      proxy.isAway = true;
+      await Bun.sleep(random.integer(300));
+      proxy.isAway = false;
+    },
+    hang: async () => {
+      server.kill('SIGSTOP');
+      await Bun.sleep(random.integer(300));
+      server.kill('SIGCONT');
+    },
+    reload: () => random.pick(pages).reload(),
+    ...(other && {
+      async move() {
+        proxy.target = proxy.target === other.url ? server.url : other.url;
+        proxy.cutInTheMiddle();
+      },
+    }),
+  };
+  const told: string[] = [];
+  for (let step = 1; step <= STEPS; step++) {
+    const page = random.pick(pages);
+    const name = random.pick(ROOMS);
+    const room = page.room(name);
+    const message = room.messages.at(-1 - random.integer(8));
+    const isOwn = message?.username === page.username;
+    const action = random.integer(10);
+    if (action < 5 || !message?.id) {
+      const content = `${page.username} ${step}`;
+      said.set(content, { username: page.username, room: name });
+      void room.send(content);
+    } else if (action < 7)
+      void room.react(message, random.pick(['👍', '🎉']), { remove: action === 6 });
+    else if (action < 9 && isOwn && !message.deletedAt) void room.edit(message, message.content);
+    else if (isOwn) void room.react(message, '👀');
+    if (random.integer(3) === 0) await Bun.sleep(random.integer(10));
+    if (step % FAULT_EVERY > 0) continue;
+    const fault = random.pick(Object.keys(faults) as (keyof typeof faults)[]);
+    told.push(fault);
+    await faults[fault]?.();
+  }
+  console.log(`client delivery: ${told.join(', ')}`);
+
+  const stored = new Map<string, StoredMessage[]>();
+  const isDone = async () => {
+    for (const name of ROOMS) stored.set(name, await history(server.url, name));
+    return pages.every(
+      ({ client, store }) =>
+        client.rooms.every(
+          ({ name, status, messages }) =>
+            status.state === 'live' &&
+            messages.every(({ state }) => state !== 'sending') &&
+            JSON.stringify(settled(messages).map(known)) ===
+              JSON.stringify(stored.get(name)?.map(known)),
+        ) && store.unsent === 0,
+    );
+  };
+  try {
+    await until('all pages show what is stored', isDone, 20_000);
+  } catch (error) {
+    for (const { client, errors } of pages) {
+      for (const { name, status, messages } of client.rooms) {
+        expect({ name, status, errors, messages: settled(messages).map(known) }).toEqual({
+          name,
+          status: { state: 'live' },
+          errors: [],
+          messages: stored.get(name)?.map(known) ?? [],
+        });
+      }
+    }
+    expect(pages.map(({ store }) => store.unsent)).toEqual([0, 0, 0, 0]);
+    throw error;
+  }
+  expect(pages.flatMap(({ errors }) => errors)).toEqual([]);
+  const all = [...stored.values()].flat();
+  expect(all.map(({ content }) => content).sort()).toEqual([...said.keys()].sort());
+  for (const { content, username, room } of all) {
+    expect(said.get(content)).toEqual({ username, room });
+  }
+  for (const { shown } of pages) {
+    for (const ids of shown.values()) expect(new Set(ids).size).toBe(ids.length);
+  }
+  for (const { client } of pages) client.close();
+  for (const each of other ? [server, other] : [server]) {
+    each.kill('SIGTERM');
+    expect(await each.exited).toBe(0);
+  }
+}
+
+/** What the server has, without what has failed. */
+function settled(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+  return messages.filter(({ id }) => id !== undefined);
+}
+
+function known({
+  id,
+  seq,
+  rev,
+  username,
+  content,
+  clientId,
+  reactions,
+  deletedAt,
+}: Partial<ChatMessage>) {
+  return [
+    id,
+    seq,
+    rev,
+    username,
+    content,
+    clientId,
+    deletedAt,
+    reactions?.map((r) => [r.emoji, r.count]),
+  ];
+}
+
+async function history(url: string, room: string): Promise<StoredMessage[]> {
+  const all: StoredMessage[] = [];
+  for (;;) {
+    const page: StoredMessage[] = await fetch(
+      `${url}/messages?room=${room}&limit=100&after=${all.at(-1)?.seq ?? 0}`,
+    ).then((response) => (response.ok ? response.json() : []));
+    all.push(...page);
+    if (page.length < 100) return all;
+  }
+}
+
+test('through the library every page ends with the same messages, each once, on the embedded database', async () => {
+  await deliversEverything({ DATA_DIR: join(temporaryFolder(), 'data'), PRESENCE_GRACE: '0' });
+}, 120_000);
+
+testWithPostgres(
+  'through the library every page ends with the same messages, each once, on Postgres',
+  async () => {
+    await deliversEverything({ DATABASE_URL: await freshPostgres(), PRESENCE_GRACE: '0' });
+  },
+  120_000,
+);
+
+testWith({ ...postgres, ...redisOnPath })(
+  'through the library every page ends with the same messages, each once, on two servers between which it is moved',
+  async () => {
+    const { url } = await ownRedis();
+    const shared = { DATABASE_URL: await freshPostgres(), REDIS_URL: url };
+    const settings = { AUTH_SECRET: crypto.randomUUID(), PRESENCE_GRACE: '0', ...shared };
+    await deliversEverything(settings, true);
+  },
+  120_000,
+);

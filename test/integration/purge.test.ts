@@ -1,0 +1,77 @@
+import { afterAll, expect } from 'bun:test';
+import { SQL } from 'bun';
+import { sql } from 'drizzle-orm';
+import { MemoryBus } from '../../src/bus/memory.ts';
+import { openDatabase, rows } from '../../src/db/index.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { createLogger } from '../../src/log.ts';
+import { RoomPurge } from '../../src/rooms/purge.ts';
+import { UserService } from '../../src/users/user.service.ts';
+import { cuttableProxy } from '../support/cuttable-proxy.ts';
+import { freshPostgres, testWithPostgres } from '../support/services.ts';
+
+const log = createLogger('silent');
+
+/** A room that was deleted with so many messages. */
+async function deletedRoom(url: string, count: number): Promise<void> {
+  const client = new SQL(url, { max: 1 });
+  await client.unsafe(`
+    insert into messages (room_id, seq, rev, user_id, content, created_at)
+      select 77, n, n, 1, 'x', now() from generate_series(1, ${count}) n`);
+  await client.unsafe('insert into deleted_rooms values (77)');
+  await client.close();
+}
+
+async function open(url: string) {
+  const database = await openDatabase({ databaseUrl: url, dataDir: '' });
+  afterAll(() => database.close());
+  return database;
+}
+
+testWithPostgres('servers that purge a room at the same time leave nothing of it', async () => {
+  const url = await freshPostgres();
+  const { db } = await open(url);
+  await deletedRoom(url, 60_000);
+  const others = [(await open(url)).db, (await open(url)).db];
+  const purges = [db, ...others].map(
+    (each) => new RoomPurge({ db: each, clock: systemClock, log }),
+  );
+  for (const purge of purges) {
+    purge.start();
+    // The next one starts in the middle of it.
+    await Bun.sleep(15);
+  }
+  while ((await rows(db, sql`select from deleted_rooms`)).length > 0) await Bun.sleep(20);
+  expect(await rows(db, sql`select from messages where room_id = 77 limit 1`)).toEqual([]);
+  for (const purge of purges) await purge.close();
+});
+
+testWithPostgres('a purge that fails is tried again', async () => {
+  const url = await freshPostgres();
+  const proxy = await cuttableProxy(url);
+  const { db } = await open(proxy.url);
+  await deletedRoom(url, 20_000);
+  const purge = new RoomPurge({ db, clock: systemClock, log });
+  proxy.cut();
+  purge.start();
+  await Bun.sleep(100);
+  await proxy.mend();
+  while ((await rows(db, sql`select from deleted_rooms`)).length > 0) await Bun.sleep(20);
+  expect(await rows(db, sql`select from messages where room_id = 77 limit 1`)).toEqual([]);
+  await purge.close();
+});
+
+testWithPostgres('last-seen times are kept until the database takes them', async () => {
+  const proxy = await cuttableProxy(await freshPostgres());
+  const { db } = await open(proxy.url);
+  const users = new UserService({ db, bus: new MemoryBus(), clock: systemClock, log });
+  const { user } = await users.findOrCreateGuest('ana');
+  const at = new Date(Date.now() + 60_000);
+  proxy.cut();
+  users.seen(user.id, at);
+  await Bun.sleep(100);
+  await proxy.mend();
+  const lastSeen = async () => (await users.find('ana')).lastSeen;
+  while ((await lastSeen().catch(() => null)) !== at.toISOString()) await Bun.sleep(20);
+  await users.close();
+});

@@ -1,0 +1,40 @@
+import { expect } from 'bun:test';
+import type { TestServer } from './server.ts';
+
+/** The fenced blocks of a guide that are in some language; '' for those that name none. */
+export async function blocksOf(file: string, language: string): Promise<string[]> {
+  const text = await Bun.file(new URL(`../../docs/${file}`, import.meta.url)).text();
+  const blocks = text.matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm);
+  return [...blocks].flatMap(([, name, block = '']) => (name === language ? [block] : []));
+}
+
+/** What a guide shows as an example, and each server draws anew. */
+const DRAWN = new Set(['id', 'seq', 'timestamp']);
+
+/**
+ * Walks through an exchange: sends what follows a `→`, and waits for what follows a `←`, in which any
+ * value that is `…` stands for whatever comes.
+ */
+export async function walk(server: TestServer, exchange: string): Promise<void> {
+  const client = await server.connect();
+  let sent: { id?: string } = {};
+  for (const line of exchange.trim().split('\n')) {
+    const [arrow, json = ''] = [line.slice(0, 1), line.slice(2)];
+    if (!json.startsWith('{')) continue;
+    const frame = JSON.parse(json);
+    if (arrow === '→') {
+      sent = frame;
+      client.send(frame);
+      continue;
+    }
+    const isKept = ([name, value]: [string, unknown]) =>
+      value !== '…' && (!DRAWN.has(name) || value === sent.id);
+    const expected = Object.fromEntries(Object.entries(frame).filter(isKept));
+    // What was said before comes first.
+    const came = await client.until(
+      (each) => each.type === 'error' || Bun.deepMatch(expected, each),
+    );
+    expect(came).toMatchObject(expected);
+  }
+  await client.close();
+}

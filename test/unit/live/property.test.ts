@@ -1,0 +1,152 @@
+import { expect, test } from 'bun:test';
+import { LiveCore, View } from '../../support/live-core.ts';
+import { chooseSeed, seeded } from '../../support/random.ts';
+
+const RUNS = 150;
+const STEPS = 120;
+
+interface Client {
+  id: string;
+  username: string;
+  view: View;
+  isConnected: boolean;
+  joining?: Promise<void>;
+}
+
+/** One run: commits, a bus that loses, repeats and turns around, a database that is slow, clients that come and go. */
+async function play(seed: number): Promise<string[]> {
+  const random = seeded(seed);
+  const core = new LiveCore({ presenceGrace: 1 });
+  const clients: Client[] = Array.from({ length: 4 }, (_, n) => ({
+    id: `c${n}`,
+    username: `user ${n}`,
+    view: new View('allowed'),
+    isConnected: false,
+  }));
+  const underWay: (() => void)[] = [];
+  const posted: number[] = [];
+  const releases: (() => void)[] = [];
+  let connections = 0;
+  let isInDoubt = false;
+
+  // Of protocol 0, and there from the first message on.
+  await core.send('basic', { type: 'join', username: 'basic' });
+
+  const travel = (bring: () => void) => {
+    const fate = random.integer(10);
+    if (fate === 0) isInDoubt = true;
+    else if (fate < 4) underWay.push(bring);
+    else bring();
+    if (fate === 4) bring();
+  };
+  const drain = (client: Client) => {
+    if (client.isConnected && !client.joining) client.view.take(core.take(client.id));
+  };
+  const steps = [
+    () => {
+      const message = core.database.post('general', 'author', `m${posted.length}`);
+      posted.push(message.id);
+      travel(() => core.bring(message));
+    },
+    () => {
+      if (posted.length === 0) return;
+      const content = random.integer(4) === 0 ? null : `edit ${random.integer(1000)}`;
+      const changed = core.database.change('general', random.pick(posted), content);
+      travel(() => core.bring(changed));
+    },
+    () => {
+      const [late] = underWay.splice(random.integer(underWay.length), 1);
+      late?.();
+    },
+    async () => {
+      const client = random.pick(clients);
+      if (client.joining) return;
+      if (client.isConnected) {
+        drain(client);
+        client.isConnected = false;
+        await core.drop(client.id);
+        return;
+      }
+      connections += 1;
+      client.id = `${client.username} ${connections}`;
+      client.isConnected = true;
+      client.joining = core.resume(client.id, client.username, client.view).finally(() => {
+        delete client.joining;
+      });
+      await core.clock.advance(0);
+    },
+    () => core.clock.advance(random.integer(60)),
+    () => {
+      releases.push(core.database.hold(random.pick(['changes', 'newest', 'cursors', 'authorize'])));
+    },
+    () => {
+      releases.splice(random.integer(releases.length), 1)[0]?.();
+    },
+    () => core.bus.publish({ kind: 'resync' }),
+    () => {
+      const { username } = random.pick(clients);
+      const isBanned = random.integer(2) === 0;
+      const membership = core.database.setMembership('general', username, { isBanned });
+      const { room } = core.database.room('general');
+      const { id: userId } = core.database.user(username);
+      travel(() => core.bus.publish({ kind: 'membership.updated', room, userId, membership }));
+    },
+  ];
+  // Writing is what most steps do.
+  const weighted = [...steps, ...steps.slice(0, 3), ...steps.slice(0, 2)];
+  for (let n = 0; n < STEPS; n++) {
+    await random.pick(weighted)();
+    for (const client of clients) drain(client);
+  }
+
+  for (const release of releases) release();
+  await core.clock.advance(0);
+  for (const late of underWay) late();
+  if (isInDoubt) core.bus.publish({ kind: 'resync' });
+  await core.clock.advance(5000);
+  const last = core.post('general', 'author', 'last');
+  const stored = core.database.room('general');
+  const expected = [...stored.messages.values()]
+    .filter(({ deletedAt }) => !deletedAt)
+    .sort((a, b) => a.seq - b.seq)
+    .map(({ content }) => content);
+  const wrong: string[] = [];
+  for (const client of clients) {
+    const { id, username, view } = client;
+    await client.joining;
+    if (client.isConnected) view.take(core.take(id));
+    const { isBanned } = core.database.membership(stored, core.database.user(username).id);
+    if (isBanned && view.messages.has(last.id)) wrong.push(`${username} is banned and reads on`);
+    await core.resume(`${username} at the end`, username, view);
+    if (isBanned && view.messages.has(last.id)) wrong.push(`${username} is banned and enters`);
+    wrong.push(...view.breaches.map((breach) => `${username}: ${breach}`));
+    if (!isBanned && view.contents.join() !== expected.join()) {
+      wrong.push(`${username} has ${view.contents}, and the room ${expected}`);
+    }
+  }
+  const shownBasic = core
+    .take('basic')
+    .flatMap((frame) => (frame.type === 'message' ? frame.id : []));
+  if (new Set(shownBasic).size < shownBasic.length) wrong.push('protocol 0 saw a message twice');
+  for (const { id, content, deletedAt } of stored.messages.values()) {
+    if (!deletedAt && !shownBasic.includes(id)) wrong.push(`protocol 0 never saw ${content}`);
+  }
+  await core.join('newcomer', 'newcomer');
+  const [joined] = core.take('newcomer');
+  const shown = joined?.type === 'joined' ? joined.messages.map(({ content }) => content) : [];
+  if (shown.join() !== expected.slice(-10).join()) {
+    wrong.push(`a newcomer is shown ${shown}, and the room is ${expected}`);
+  }
+  core.close();
+  return wrong;
+}
+
+test('whatever the bus, the database and the clients do, each client ends up with the state of the room', async () => {
+  const seed = chooseSeed('the live core');
+  for (let run = 0; run < RUNS; run++) {
+    expect({ seed: seed + run, wrong: await play(seed + run) }).toEqual({
+      seed: seed + run,
+      wrong: [],
+    });
+  }
+});
