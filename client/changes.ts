@@ -1,0 +1,84 @@
+import { ChatError } from './error.ts';
+import type { ChatMessage } from './messages.ts';
+import type { Item } from './outbox.ts';
+import { lazy } from './part.ts';
+import type { Reaction, StoredMessage } from './protocol.ts';
+import type { Room } from './room.ts';
+import type { OutboxFrame } from './store/store.ts';
+
+const older = lazy(() => import('./older.ts'));
+
+/** Says what is to be done with a message of a room. Resolves when it is done. */
+export async function change(room: Room, frame: OutboxFrame): Promise<ChatMessage> {
+  const { outbox } = room.host;
+  const stored = room.list.find(frame.messageId ?? 0);
+  if (!stored)
+    throw new ChatError('not_found', 'Only a message that is stored and shown can change');
+  const { seq, rev } = stored;
+  const item = outbox.create({ room: room.key, frame, seq, rev });
+  prepare(room, item);
+  await outbox.add(item);
+  return room.messages.find(({ id }) => id === stored.id) ?? room.list.view(stored);
+}
+
+/** Makes an item what it is: an edit, a deletion or a reaction. */
+export function prepare(room: Room, item: Item): void {
+  const { outbox } = room.host;
+  const check = async () => {
+    // Not to be sent before it is known whether it may.
+    item.state = 'checking';
+    const { findMessage } = await older();
+    const message = await findMessage(room, item.frame.messageId ?? 0, item.seq ?? 0);
+    // A message that is gone is the server's to say.
+    if (!message || message.rev === item.rev) outbox.wait(item);
+    else if (isDone(item, message, room.host.username)) {
+      outbox.settle(item, { type: 'ack', id: item.id });
+      outbox.discard(item);
+    } else outbox.fail(item, 'conflict', 'The message was changed meanwhile');
+  };
+  item.change = {
+    apply: (message) => ({ ...message, ...effect(item, message, room.host.username) }),
+    // Where the message cannot be looked at, the server decides.
+    check: () => void check().catch(() => outbox.wait(item)),
+    acked({ rev }) {
+      // What else the user did to the message was not done to somebody else's change.
+      for (const other of outbox.of(room.key)) {
+        const isSame = other.frame.messageId === item.frame.messageId && other.rev === item.rev;
+        if (isSame && rev && other !== item) other.rev = rev;
+      }
+    },
+  };
+}
+
+function effect({ frame, at }: Item, message: Partial<ChatMessage>, username: string) {
+  const time = new Date(at).toISOString();
+  if (frame.type === 'edit') return { content: frame.content, editedAt: time };
+  if (frame.type === 'delete') return { content: '', data: null, reactions: [], deletedAt: time };
+  if (frame.type === 'react') {
+    return { reactions: react(message.reactions ?? [], frame, username) };
+  }
+}
+
+function react(
+  reactions: Reaction[],
+  { emoji, remove }: { emoji: string; remove?: boolean },
+  username: string,
+): Reaction[] {
+  const reaction = reactions.find((each) => each.emoji === emoji);
+  const others = reaction?.usernames.filter((name) => name !== username) ?? [];
+  const isThere = others.length < (reaction?.usernames.length ?? 0);
+  if (isThere === !remove) return reactions;
+  const count = (reaction?.count ?? 0) + (remove ? -1 : 1);
+  const changed = { emoji, count, usernames: remove ? others : [...others, username] };
+  const rest = reactions.map((each) => (each === reaction ? changed : each));
+  return (reaction ? rest : [...rest, changed]).filter((each) => each.count > 0);
+}
+
+/** Whether a message already is as the item would make it. */
+function isDone({ frame }: Item, { content, deletedAt, reactions }: StoredMessage, by: string) {
+  if (frame.type === 'edit') return content === frame.content;
+  if (frame.type === 'delete') return deletedAt !== undefined;
+  if (frame.type !== 'react') return false;
+  const reaction = reactions?.find(({ emoji }) => emoji === frame.emoji);
+  return Boolean(reaction?.usernames.includes(by)) !== Boolean(frame.remove);
+}

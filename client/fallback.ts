@@ -1,0 +1,325 @@
+import { ChatError } from './error.ts';
+import type { LinkParts } from './lazy.ts';
+import type { Link, LinkEvents, OpenLink, WebSocketConstructor } from './link.ts';
+import type {
+  ChangeFrame,
+  ClientFrame,
+  ErrorCode,
+  Notification,
+  OwnRoom,
+  ServerFrame,
+  StoredMessage,
+} from './protocol.ts';
+import { type Method, type Query, type RequestOptions, rest } from './rest.ts';
+import { readEvents } from './sse.ts';
+
+type FrameOf<Type extends ClientFrame['type']> = Extract<ClientFrame, { type: Type }>;
+
+/** How often rooms that do not stream are looked at, in milliseconds. */
+const POLL_MS = 3000;
+/** How often a WebSocket is tried again, in milliseconds. */
+const PROBE_MS = 60_000;
+/** Messages that are loaded of a room when it is entered for the first time. */
+const FIRST_PAGE = 10;
+
+/** What protocol 1 would say, said over REST. */
+type Reply = ServerFrame & { id?: string | number };
+
+/**
+ * Protocol 1 over Server-Sent Events and REST, for networks that let no WebSocket through. Browsers
+ * allow six connections to a server, so one room streams, the one that was entered, read or spoken in
+ * last; the others are looked at from time to time. `read` and `typing` do not reach the server.
+ *
+ * @param WebSocket is tried again from time to time; when it opens, this link ends
+ */
+export function fallbackLink(parts: LinkParts, WebSocket?: WebSocketConstructor): OpenLink {
+  return (events) => new Fallback(parts, events, WebSocket);
+}
+
+class Fallback implements Link {
+  readonly isGapless = false;
+  /** Where each room is: `rev@epoch`. */
+  readonly #places = new Map<string, string>();
+  /** The room that streams. */
+  #shown = '';
+  #stream = new AbortController();
+  #isOver = false;
+  #cancelPoll = () => {};
+  #cancelProbe = () => {};
+  #newestNotification = 0;
+  /** Frames take effect in the order in which they were sent. */
+  #last: Promise<unknown>;
+
+  constructor(
+    private readonly parts: LinkParts,
+    private readonly events: LinkEvents,
+    WebSocket: WebSocketConstructor | undefined,
+  ) {
+    this.#last = this.#begin().catch((error) => this.#end(error));
+    if (WebSocket) this.#probeLater(WebSocket);
+  }
+
+  send(frame: ClientFrame): void {
+    this.#last = this.#last
+      // What comes after a request that failed is sent after it, too: on the next link.
+      .then(() => (this.#isOver ? undefined : this.#handle(frame)))
+      .catch((error) => this.#refuse(frame, error));
+  }
+
+  close(): void {
+    this.#isOver = true;
+    this.#stream.abort();
+    this.#cancelPoll();
+    this.#cancelProbe();
+  }
+
+  async #begin(): Promise<void> {
+    // A guest is made by the first join; over REST by this.
+    const username = this.parts.username();
+    if (!this.parts.token() && username)
+      await this.#request('POST', '/users', { body: { username } });
+    else await this.#request('GET', '/health');
+    if (this.#isOver) return;
+    this.events.opened();
+    this.#pollLater();
+  }
+
+  async #handle(frame: ClientFrame): Promise<void> {
+    const { id } = frame;
+    switch (frame.type) {
+      case 'join':
+        return this.#join(frame);
+      case 'leave':
+        this.#places.delete(frame.room ?? '');
+        if (this.#shown === frame.room) this.#stream.abort();
+        return;
+      case 'ping':
+        await this.#request('GET', '/health');
+        return this.#tell({
+          type: 'pong',
+          sentAt: frame.sentAt,
+          timestamp: new Date().toISOString(),
+        });
+      case 'message':
+        return this.#post(frame);
+      case 'edit':
+        return this.#change(frame, 'PATCH', '', { content: frame.content });
+      case 'delete':
+        return this.#change(frame, 'DELETE', '');
+      case 'react': {
+        const path = `/reactions/${encodeURIComponent(frame.emoji)}`;
+        return this.#change(frame, frame.remove ? 'DELETE' : 'PUT', path);
+      }
+      case 'history': {
+        const { room = '', before, after, limit = 50 } = frame;
+        const query = { room, before, after, limit };
+        const response = await this.#request('GET', '/messages', { query });
+        const messages: StoredMessage[] = await response.json();
+        const more = response.headers.has('link');
+        return this.#tell({
+          type: 'history',
+          ...(id && { id }),
+          room,
+          messages: messages.map(asFrame),
+          more,
+        });
+      }
+      case 'event': {
+        const { name, data } = frame;
+        await this.#request('POST', `/rooms/${frame.room}/events`, { body: { name, data } });
+        break;
+      }
+      case 'read':
+      case 'typing':
+        this.#show(frame.room ?? '');
+    }
+    if (id) this.#tell({ type: 'ack', id });
+  }
+
+  async #join({ room = '', since, epoch, id }: FrameOf<'join'>): Promise<void> {
+    const from = typeof since === 'number' ? since : undefined;
+    const start = await this.#startOf(
+      room,
+      from === undefined ? undefined : `${from}@${epoch ?? ''}`,
+    );
+    const startEpoch = start.slice(start.indexOf('@') + 1);
+    const reset = epoch !== undefined && epoch !== startEpoch;
+    const isFirst = since === undefined || reset;
+    const query = { room, limit: FIRST_PAGE };
+    const messages = isFirst ? await this.#json<StoredMessage[]>('/messages', query) : [];
+    const [rooms, users] = await Promise.all([
+      this.#ownRooms(),
+      this.#json<string[]>('/users/active', { room }),
+    ]);
+    const own = rooms.find(({ name }) => name === room);
+    const rev = reset || from === undefined ? Number.parseInt(start, 10) : from;
+    this.#places.set(room, `${rev}@${startEpoch}`);
+    this.#tell({
+      type: 'joined',
+      ...(id && { id }),
+      room,
+      username: this.parts.username(),
+      rev,
+      epoch: startEpoch,
+      messages: messages.map(asFrame),
+      complete: true,
+      reset,
+      unread: own?.unread ?? 0,
+      lastRead: own?.lastRead ?? 0,
+      users,
+      userCount: users.length,
+    });
+    this.#show(room);
+  }
+
+  /** Where a stream begins that is asked to go on from a place: of the same epoch, if it can. */
+  async #startOf(room: string, from: string | undefined): Promise<string> {
+    const end = new AbortController();
+    try {
+      const stream = await this.#open(room, from, end.signal);
+      const { value } = await stream.next();
+      return value ? value.id : '0@';
+    } finally {
+      end.abort();
+    }
+  }
+
+  #show(room: string): void {
+    if (!this.#places.has(room) || (this.#shown === room && !this.#stream.signal.aborted)) return;
+    this.#stream.abort();
+    this.#shown = room;
+    this.#stream = new AbortController();
+    const { signal } = this.#stream;
+    this.#read(room, signal).then(
+      () => signal.aborted || this.#end('the stream ended'),
+      (error) => signal.aborted || this.#end(error),
+    );
+  }
+
+  /** Passes on what is new in a room. @param until the `rev` with which that is enough */
+  async #read(room: string, signal: AbortSignal, until = Number.POSITIVE_INFINITY): Promise<void> {
+    for await (const { id, data } of await this.#open(room, this.#places.get(room), signal)) {
+      if (signal.aborted) return;
+      if (data) this.events.received(data);
+      if (data && id) this.#places.set(room, id);
+      if (Number.parseInt(id, 10) >= until) return;
+    }
+  }
+
+  async #open(room: string, from: string | undefined, signal: AbortSignal) {
+    // Without an epoch there is only a number to go on from.
+    const isPlace = from !== undefined && !from.endsWith('@');
+    const since = from === undefined || isPlace ? undefined : Number.parseInt(from, 10);
+    const headers = isPlace ? { 'last-event-id': from } : undefined;
+    return readEvents(
+      await this.#request('GET', '/events', { query: { room, since }, headers, signal }),
+    );
+  }
+
+  async #post({ type: _, username: __, ...body }: FrameOf<'message'>): Promise<void> {
+    const username = this.parts.username();
+    const response = await this.#request('POST', '/messages', { body: { ...body, username } });
+    const { id: messageId, room, seq, createdAt: timestamp }: StoredMessage = await response.json();
+    if (body.id) this.#tell({ type: 'ack', id: body.id, room, messageId, seq, timestamp });
+    this.#show(room);
+  }
+
+  async #change(
+    { id, messageId }: FrameOf<'edit' | 'delete' | 'react'>,
+    method: Method,
+    path: string,
+    body?: object,
+  ): Promise<void> {
+    const options = { query: this.#as(), ...(body && { body }) };
+    const response = await this.#request(method, `/messages/${messageId}${path}`, options);
+    const { room, rev }: StoredMessage = await response.json();
+    if (id) this.#tell({ type: 'ack', id, room, messageId, rev });
+  }
+
+  #pollLater(): void {
+    this.#cancelPoll = this.parts.platform.after(POLL_MS, () => {
+      this.#last = this.#last.then(() => this.#poll()).catch((error) => this.#end(error));
+    });
+  }
+
+  async #poll(): Promise<void> {
+    const revs = new Map((await this.#ownRooms()).map(({ name, rev }) => [name, rev]));
+    for (const [room, place] of this.#places) {
+      // A room is not the user's own for being listened to; where a stream begins, it is now.
+      const rev = revs.get(room) ?? Number.parseInt(await this.#startOf(room, undefined), 10);
+      if (Number.parseInt(place, 10) >= rev) continue;
+      const end = new AbortController();
+      await this.#read(room, end.signal, rev);
+      end.abort();
+    }
+    const waiting = await this.#json<Notification[]>('/notifications', this.#as());
+    for (const notification of waiting.toReversed()) {
+      if (notification.id <= this.#newestNotification) continue;
+      this.#newestNotification = notification.id;
+      this.#tell({ type: 'notification', ...notification, unread: waiting.length });
+    }
+    if (!this.#isOver) this.#pollLater();
+  }
+
+  #probeLater(WebSocket: WebSocketConstructor): void {
+    this.#cancelProbe = this.parts.platform.after(PROBE_MS, () => {
+      const socket = new WebSocket(`${this.parts.base.replace('http', 'ws')}/ws`);
+      socket.onerror = () => {};
+      socket.onclose = () => this.#isOver || this.#probeLater(WebSocket);
+      socket.onopen = () => {
+        socket.close();
+        this.#end('WebSockets are let through again');
+      };
+    });
+  }
+
+  #refuse({ id }: ClientFrame, error: unknown): void {
+    if (!(error instanceof ChatError)) {
+      this.#end(error);
+      return;
+    }
+    const { code, message: content, retryAfter } = error;
+    // It is asked again when the server can be reached.
+    if (code === 'unavailable') {
+      this.#end(content);
+      return;
+    }
+    this.#tell({
+      type: 'error',
+      code: code as ErrorCode,
+      content,
+      ...(id && { id }),
+      ...(retryAfter && { retryAfter }),
+    });
+  }
+
+  #end(reason: unknown): void {
+    if (this.#isOver) return;
+    this.close();
+    this.events.closed(1006, `${reason instanceof Error ? reason.message : reason}`);
+  }
+
+  #tell(frame: Reply): void {
+    if (!this.#isOver) this.events.received(JSON.stringify(frame));
+  }
+
+  #ownRooms(): Promise<OwnRoom[]> {
+    return this.#json('/me/rooms', this.#as());
+  }
+
+  #as(): { username?: string } {
+    return this.parts.token() ? {} : { username: this.parts.username() };
+  }
+
+  async #json<Answer>(path: string, query: Query): Promise<Answer> {
+    return (await this.#request('GET', path, { query })).json();
+  }
+
+  #request(method: Method, path: string, options: RequestOptions = {}): Promise<Response> {
+    return rest(this.parts, method, path, options);
+  }
+}
+
+function asFrame(message: StoredMessage): ChangeFrame {
+  return { type: message.rev === message.seq ? 'message' : 'update', ...message };
+}

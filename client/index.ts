@@ -1,0 +1,15 @@
+export type { Api } from './api.ts';
+export type { Backoff } from './backoff.ts';
+export { ChatClient, type ChatEvents } from './chat.ts';
+export type { Status } from './connection.ts';
+export { ChatError, type ChatErrorCode } from './error.ts';
+export type { WebSocketConstructor, WebSocketLike } from './link.ts';
+export type { ChatMessage } from './messages.ts';
+export type { Notifications } from './notifications.ts';
+export type { ChatOptions } from './options.ts';
+export type { Platform } from './platform.ts';
+export type * from './protocol.ts';
+export type { Room } from './room.ts';
+export type { NewMessage, RoomEvents, RoomOptions, RoomStatus } from './room-types.ts';
+export type { OutboxEntry, OutboxFrame, OutboxStore } from './store/store.ts';
+export type { TokenSource } from './token.ts';

@@ -1,0 +1,48 @@
+import type { ApiParts } from './api.ts';
+import { type OpenLink, type WebSocketConstructor, webSocketLink } from './link.ts';
+import type { ChatOptions } from './options.ts';
+import { lazy } from './part.ts';
+import type { Platform } from './platform.ts';
+import { quiet } from './quiet.ts';
+
+/** What is loaded when it is first used, so that a page can begin with little. */
+export const load = {
+  ambient: lazy(() => import('./ambient.ts')),
+  api: lazy(() => import('./api.ts')),
+  changes: lazy(() => import('./changes.ts')),
+  fallback: lazy(() => import('./fallback.ts')),
+  older: lazy(() => import('./older.ts')),
+  tabs: lazy(() => import('./tabs.ts')),
+};
+
+/** Does something with what is around the messages, once that is loaded. */
+export function ambient<Result>(
+  use: (ambient: Awaited<ReturnType<typeof load.ambient>>) => Result,
+): Promise<Awaited<Result>> {
+  return quiet(load.ambient().then(use) as Promise<Awaited<Result>>);
+}
+
+/** What a link needs to know. */
+export interface LinkParts extends ApiParts {
+  platform: Platform;
+}
+
+/**
+ * The way to the server.
+ *
+ * @param failures how many links in a row never opened: after two, WebSockets seem to be blocked here,
+ *   and from then on both ways are tried in turn
+ */
+export function openLink(
+  parts: LinkParts,
+  { transport, shareTabs, WebSocket }: ChatOptions,
+  failures: number,
+): OpenLink | Promise<OpenLink> {
+  const own = WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
+  const isBlocked = transport !== 'websocket' && failures > 1 && failures % 2 === 0;
+  if (!own || isBlocked || transport === 'sse') {
+    return load.fallback().then(({ fallbackLink }) => fallbackLink(parts, own));
+  }
+  const link = webSocketLink(`${parts.base.replace('http', 'ws')}/ws`, own);
+  return shareTabs ? load.tabs().then(({ sharedLink }) => sharedLink(parts, link)) : link;
+}

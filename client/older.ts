@@ -1,0 +1,93 @@
+import { ChatError } from './error.ts';
+import type { ChatMessage } from './messages.ts';
+import type { ServerFrame, StoredMessage } from './protocol.ts';
+import type { Room } from './room.ts';
+
+type History = Extract<ServerFrame, { type: 'history' }>;
+type Query = { before?: number; after?: number; limit: number };
+
+/** Loads earlier messages of a room. @returns whether there are more */
+export async function loadEarlier(room: Room, limit: number): Promise<boolean> {
+  const messages = room.list;
+  const { from } = messages;
+  if (from <= 1) return false;
+  const strays: StoredMessage[] = [];
+  room.strays = strays;
+  const page = await history(room, { before: from, limit }).finally(() => {
+    room.strays = undefined;
+  });
+  // What was shown before is gone meanwhile, and the page does not lead to it.
+  if (messages.from !== from) return messages.from > 1;
+  const found = page.messages;
+  messages.extend(page.more ? (found[0]?.seq ?? from) : 1, found.length);
+  for (const message of [...found, ...strays]) messages.take(message);
+  room.changed();
+  return page.more;
+}
+
+/** A message that may not be here any more. */
+export async function findMessage(room: Room, id: number, seq: number) {
+  const known = room.list.find(id);
+  if (known) return known;
+  const page = await history(room, { before: seq + 1, limit: 1 });
+  return page.messages.find((message) => message.id === id);
+}
+
+/**
+ * The messages of a room behind a `seq`, each once and in order. Nothing is kept for a loop that is
+ * slow: it has a place in the room, and what has left the room's memory meanwhile is loaded again.
+ *
+ * @param place undefined is from where the user enters
+ */
+export async function* follow(room: Room, place?: number): AsyncGenerator<ChatMessage, void> {
+  const messages = room.list;
+  let seq = place;
+  while (await whenLive(room)) {
+    seq ??= Math.max(messages.newest, messages.from - 1);
+    // The room's history is another one now.
+    if (messages.newest < seq) seq = Math.min(seq, messages.from - 1);
+    const isGone = messages.from > seq + 1;
+    const missed = isGone
+      ? await history(room, { after: seq, limit: 100 }).catch(() => null)
+      : null;
+    for (const message of missed?.messages ?? []) {
+      seq = message.seq;
+      yield messages.view(message);
+    }
+    const next = isGone ? undefined : messages.sorted.find((each) => each.seq > (seq ?? 0));
+    if (next) {
+      seq = next.seq;
+      yield messages.view(next);
+    } else if (!missed?.messages.length) await change(room);
+  }
+}
+
+/** Asks until there is an answer. @throws {ChatError} when there will be none */
+async function history(room: Room, query: Query): Promise<History> {
+  for (;;) {
+    if (!(await whenLive(room))) throw new ChatError('closed', 'The room was left');
+    const page = await new Promise<History | number>((done, fail) =>
+      room.host.ask({ type: 'history', room: room.name, ...query }, done, (error) => {
+        if (error && error.retryAfter === undefined) fail(error);
+        else done(error?.retryAfter ?? 0);
+      }),
+    );
+    if (typeof page !== 'number') return page;
+    await new Promise<void>((done) => room.host.platform.after(page * 1000, done));
+  }
+}
+
+/** Waits until the user is in the room. @returns false when that is over */
+async function whenLive(room: Room): Promise<boolean> {
+  while (room.status.state === 'joining') await change(room);
+  return room.status.state === 'live';
+}
+
+function change(room: Room): Promise<void> {
+  return new Promise((done) => {
+    const stop = room.on('change', () => {
+      stop();
+      done();
+    });
+  });
+}

@@ -1,0 +1,131 @@
+import type { LinkParts } from './lazy.ts';
+import { Leader, type ToLeader, type ToTab } from './leader.ts';
+import type { Link, LinkEvents, OpenLink } from './link.ts';
+
+/** Restarting: the close code after which a client comes back. */
+const RESTART = 1012;
+
+/** By name: a page that has several clients of one user takes part once for each. */
+const shares = new Map<string, Share>();
+
+/**
+ * One socket for all tabs of an origin: one of them leads and has it, the others send and hear through
+ * it. Where a browser cannot do that, each tab has its own.
+ */
+export function sharedLink(parts: LinkParts, link: OpenLink): OpenLink {
+  const username = parts.username();
+  // Where only the token says who the user is, another tab's may be another one.
+  if (!username || !globalThis.navigator?.locks || !globalThis.BroadcastChannel) return link;
+  const name = `ws-chat ${parts.base} ${username.toLowerCase()}`;
+  const share = shares.get(name) ?? new Share(name, link);
+  shares.set(name, share);
+  return (events) => share.open(events);
+}
+
+/** A tab's part. */
+class Share {
+  readonly #tab = crypto.randomUUID();
+  readonly #channel: BroadcastChannel;
+  /** Whoever leads sees by a lock when the tab is gone; so first it is held. */
+  readonly #isHeld: Promise<void>;
+  #leader: Leader | undefined;
+  #events: LinkEvents | undefined;
+  #isOpen = false;
+  /** Links in a row that the leader did not open: it may be frozen. */
+  #unanswered = 0;
+
+  constructor(
+    private readonly name: string,
+    private readonly link: OpenLink,
+  ) {
+    this.#channel = new BroadcastChannel(name);
+    this.#channel.onmessage = ({ data }: MessageEvent<ToLeader | ToTab>) => this.#receive(data);
+    this.#isHeld = new Promise((done) => {
+      void navigator.locks.request(this.#tab, () => {
+        done();
+        return new Promise(() => {});
+      });
+    });
+    this.#runForLeader({});
+  }
+
+  open(events: LinkEvents): Link {
+    this.#events = events;
+    this.#isOpen = false;
+    this.#unanswered += 1;
+    if (this.#unanswered > 2 && !this.#leader) this.#runForLeader({ steal: true });
+    this.#greet();
+    return {
+      isGapless: true,
+      send: (frame) => this.#tell({ to: 'leader', tab: this.#tab, kind: 'send', frame }),
+      close: () => {
+        if (this.#events !== events) return;
+        this.#events = undefined;
+        this.#tell({ to: 'leader', tab: this.#tab, kind: 'bye' });
+      },
+    };
+  }
+
+  /** Leads when the tab that does is gone, or, with `steal`, does not answer. */
+  #runForLeader(options: LockOptions): void {
+    const lead = () => {
+      this.#leader = new Leader(this.link, (message) => this.#tell(message));
+      this.#tell({ to: 'all', kind: 'leads' });
+      return new Promise(() => {});
+    };
+    navigator.locks.request(this.name, options, lead).catch(() => {
+      // Another tab has taken the lead: this one did not answer.
+      this.#leader?.close();
+      this.#leader = undefined;
+      this.#runForLeader({});
+    });
+  }
+
+  #greet(): void {
+    const events = this.#events;
+    void this.#isHeld.then(() => {
+      if (this.#events === events) this.#tell({ to: 'leader', tab: this.#tab, kind: 'hello' });
+    });
+  }
+
+  #tell(message: ToLeader | ToTab): void {
+    if (message.to !== this.#tab && !(message.to === 'leader' && this.#leader)) {
+      this.#channel.postMessage(message);
+    }
+    // One's own messages do not come back through the channel.
+    queueMicrotask(() => this.#receive(message));
+  }
+
+  #receive(message: ToLeader | ToTab): void {
+    if (message.to === 'leader') {
+      this.#leader?.receive(message as ToLeader);
+      return;
+    }
+    const events = this.#events;
+    if (!events || (message.to !== this.#tab && message.to !== 'all')) return;
+    switch ((message as ToTab).kind) {
+      case 'opened':
+        if (this.#isOpen) return;
+        this.#isOpen = true;
+        this.#unanswered = 0;
+        events.opened();
+        return;
+      case 'received':
+        events.received((message as { text: string }).text);
+        return;
+      case 'closed': {
+        const { code, reason } = message as { code: number; reason: string };
+        this.#events = undefined;
+        events.closed(code, reason);
+        return;
+      }
+      case 'leads':
+        if (!this.#isOpen) {
+          this.#greet();
+          return;
+        }
+        this.#events = undefined;
+        events.closed(RESTART, 'another tab has the connection now');
+    }
+  }
+}
