@@ -1,0 +1,75 @@
+import { useEffect } from 'preact/hooks';
+import type { Notification } from '../../client/index.ts';
+import { Avatar } from './avatar.tsx';
+import { Dialog } from './dialog.tsx';
+import { hour, t } from './i18n.ts';
+import { Icon } from './icon.tsx';
+import type { Session } from './session.ts';
+import { useLive } from './store.ts';
+
+/** Mentions, direct messages and notices that wait for the user. */
+export function Notifications({ session, onClose }: { session: Session; onClose: () => void }) {
+  const { chat } = session;
+  const items = useLive(chat.notifications, () => chat.notifications.items);
+  const unread = useLive(chat.notifications, () => chat.notifications.unread);
+  useEffect(() => {
+    chat.notifications.load().catch(() => {});
+  }, [chat]);
+
+  function open({ id, kind, room, message }: Notification): void {
+    chat.notifications.read(id).catch(() => {});
+    if (kind === 'direct' && message) session.open(chat.direct(message.username));
+    else if (room) session.open(chat.room(room));
+    else return;
+    onClose();
+  }
+
+  return (
+    <Dialog title={t('notifications')} onClose={onClose}>
+      {items.length === 0 ? (
+        <p class="nothing">
+          <Icon name="bell" />
+          {t('noNotifications')}
+        </p>
+      ) : (
+        <>
+          {unread > 0 && (
+            <p class="sheet-tools">
+              <button
+                type="button"
+                class="quiet small"
+                onClick={() => {
+                  for (const { id } of items) chat.notifications.read(id).catch(() => {});
+                }}
+              >
+                {t('readAll')}
+              </button>
+            </p>
+          )}
+          <ul class="found">
+            {items.map((item) => (
+              <li key={item.id}>
+                <button type="button" onClick={() => open(item)}>
+                  {item.message ? <Avatar name={item.message.username} /> : <Icon name="bell" />}
+                  <span class="found-body">
+                    <span class="byline">
+                      <strong>{t(`kind.${item.kind}`)}</strong>
+                      <span class="faint" dir="auto">
+                        {item.message?.username}
+                        {item.kind === 'mention' && ` · #${item.room}`}
+                      </span>
+                      <time dateTime={item.createdAt}>{hour(new Date(item.createdAt))}</time>
+                    </span>
+                    <span class="text" dir="auto">
+                      {item.message?.content ?? JSON.stringify(item.data)}
+                    </span>
+                  </span>
+                </button>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+    </Dialog>
+  );
+}
