@@ -1,4 +1,5 @@
 /** `bun run bench [name]`: runs the benchmarks, all or one, and prints a table. */
+import { client } from './client.ts';
 import { cluster } from './cluster.ts';
 import { connections } from './connections.ts';
 import { durableMessages } from './durable-messages.ts';
@@ -13,6 +14,7 @@ import { slowReader } from './slow-reader.ts';
 import type { Result } from './support.ts';
 
 const benchmarks: Record<string, () => Promise<Result[]>> = {
+  client,
   cluster,
   connections,
   'durable-messages': durableMessages,

@@ -4,27 +4,30 @@
  */
 import { sql } from 'drizzle-orm';
 import { MemoryBus } from '../src/bus/memory.ts';
+import { MessageReader } from '../src/chat/reader.ts';
+import { Search } from '../src/chat/search.ts';
 import { readSettings } from '../src/config.ts';
 import { openDatabase, rows } from '../src/db/index.ts';
+import { systemClock } from '../src/lib/clock.ts';
+import { Limits } from '../src/limits/limits.ts';
 import { createLogger } from '../src/log.ts';
-import { Limits } from '../src/services/limits.ts';
-import { MessageReader } from '../src/services/message-reader.ts';
-import { RoomService } from '../src/services/room.service.ts';
-import { Search } from '../src/services/search.ts';
+import { RoomService } from '../src/rooms/room.service.ts';
 import { ROOM } from './history-maker.ts';
 
 const { db, close } = await openDatabase({ databaseUrl: process.argv[2] ?? '', dataDir: '' });
-const limits = new Limits(readSettings({}));
-const room = await new RoomService(
+const limits = new Limits({ clock: systemClock }, readSettings({}));
+const rooms = new RoomService({
   db,
-  new MemoryBus(),
+  bus: new MemoryBus(),
   limits,
-  createLogger('silent'),
-).findOrCreate(ROOM);
-const reader = new MessageReader(db);
-const search = new Search(db, reader);
-const [newest] = await reader.page(room, { limit: 1 });
-const end = newest?.seq ?? 0;
+  clock: systemClock,
+  log: createLogger('silent'),
+});
+const { room } = await rooms.authorize({ identity: { kind: 'key' } }, ROOM);
+const reader = new MessageReader({ db });
+const search = new Search({ db, messages: reader });
+const newest = await reader.page(room, { limit: 1 });
+const end = newest.messages[0]?.seq ?? 0;
 
 const asked: { sql: string; params: unknown[] }[] = [];
 const { session } = db as unknown as {
@@ -37,11 +40,11 @@ session.prepareQuery = function spy(query, ...rest) {
 };
 
 const questions: [what: string, ask: () => Promise<unknown>][] = [
-  ['The first page', () => reader.page(room, { limit: 51 })],
-  ['The 10,000th page', () => reader.page(room, { before: end - 9999 * 50 + 1, limit: 51 })],
+  ['The first page', () => reader.page(room, { limit: 50 })],
+  ['The 10,000th page', () => reader.page(room, { before: end - 9999 * 50 + 1, limit: 50 })],
   ['A resume in the middle', () => reader.changes(room, { after: end / 2, limit: 500 })],
-  ['A search for a common word', () => search.find(room, 'w1', { limit: 51 })],
-  ['A search for a rare word', () => search.find(room, 'w2000', { limit: 51 })],
+  ['A search for a common word', () => search.find(room, 'w1', { limit: 50 })],
+  ['A search for a rare word', () => search.find(room, 'w2000', { limit: 50 })],
 ];
 
 for (const [what, ask] of questions) {

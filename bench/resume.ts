@@ -5,12 +5,13 @@
  */
 
 import { MemoryBus } from '../src/bus/memory.ts';
+import { MessageReader } from '../src/chat/reader.ts';
 import { readSettings } from '../src/config.ts';
 import { openDatabase } from '../src/db/index.ts';
+import { systemClock } from '../src/lib/clock.ts';
+import { Limits } from '../src/limits/limits.ts';
 import { createLogger } from '../src/log.ts';
-import { Limits } from '../src/services/limits.ts';
-import { MessageReader } from '../src/services/message-reader.ts';
-import { RoomService } from '../src/services/room.service.ts';
+import { RoomService } from '../src/rooms/room.service.ts';
 import { type Result, runScript, startServer, withDatabase } from './support.ts';
 
 const load = { clients: 5000, missed: 200 };
@@ -26,9 +27,10 @@ async function readsPerSecond(databaseUrl: string): Promise<number> {
   const log = createLogger('silent');
   const bus = new MemoryBus();
   const settings = readSettings({ MESSAGE_RATE: '0' });
-  const limits = new Limits(settings);
-  const messages = new MessageReader(db);
-  const room = await new RoomService(db, bus, limits, log).findOrCreate('bench');
+  const limits = new Limits({ clock: systemClock }, settings);
+  const messages = new MessageReader({ db });
+  const rooms = new RoomService({ db, bus, limits, clock: systemClock, log });
+  const { room } = await rooms.authorizeOrCreate({ identity: { kind: 'key' } }, 'bench');
   const start = performance.now();
   let reads = 0;
   for (; performance.now() - start < 2000; reads++) {
