@@ -24,12 +24,16 @@ export function Sidebar({ session, isOpen, onClose, onSheet }: SidebarProps) {
   const opened = useLive(chat, () => chat.rooms);
   const current = useStore(session.room);
   const state = useLive(chat, () => chat.status.state);
-  const { all, own } = useRoomLists(session, opened.length + (state === 'live' ? 1000 : 0));
+  const { all, own, more } = useRoomLists(session, opened.length + (state === 'live' ? 1000 : 0));
   const isOpened = (name: string) => opened.some((room) => room.name === name);
+  const ownNames = new Set(own.map(({ name }) => name));
   const rooms = opened.filter((room) => !room.to);
   const directs = opened.filter((room) => room.to);
   const ownDirects = own.filter((room) => room.with && !isOpened(room.name));
-  const others = all.filter(({ name }) => !isOpened(name)).slice(0, 30);
+  const others = [
+    ...own.filter((room) => !room.with && !isOpened(room.name)),
+    ...all.filter(({ name }) => !isOpened(name) && !ownNames.has(name)),
+  ];
   const unreadOf = (name: string) => own.find((room) => room.name === name)?.unread ?? 0;
   const open = (room: Room) => {
     session.open(room);
@@ -57,7 +61,7 @@ export function Sidebar({ session, isOpen, onClose, onSheet }: SidebarProps) {
                 key={room.key}
                 room={room}
                 isCurrent={room === current}
-                isPrivate={all.some((one) => one.name === room.name && one.private)}
+                isPrivate={[...own, ...all].some((one) => one.name === room.name && one.private)}
                 onOpen={open}
               />
             ))}
@@ -71,6 +75,11 @@ export function Sidebar({ session, isOpen, onClose, onSheet }: SidebarProps) {
               </li>
             ))}
           </ul>
+          {more && (
+            <button type="button" class="entry faint" onClick={more}>
+              {t('moreRooms')}
+            </button>
+          )}
         </section>
         <section>
           <header>
@@ -200,16 +209,26 @@ function People({ session, room, onOpen }: PeopleProps) {
   );
 }
 
-/** All rooms, and the user's own, looked at again when something changes. */
+/** As many rooms as a page of `GET /rooms` has. */
+const PAGE = 100;
+
+interface RoomLists {
+  all: RoomInfo[];
+  own: OwnRoom[];
+  /** Whether `all` are all that there are. */
+  isWhole: boolean;
+}
+
+/** The first rooms by name, and the user's own, loaded again when something changes. */
 function useRoomLists({ chat }: Session, change: number) {
-  const [lists, setLists] = useState<{ all: RoomInfo[]; own: OwnRoom[] }>({ all: [], own: [] });
+  const [lists, setLists] = useState<RoomLists>({ all: [], own: [], isWhole: true });
   useEffect(() => {
     if (chat.status.state !== 'live') return;
     let isCurrent = true;
     const load = async () => {
       const api = await chat.api;
       const [all, own] = await Promise.all([api.rooms(), api.myRooms()]);
-      if (isCurrent) setLists({ all, own });
+      if (isCurrent) setLists({ all, own, isWhole: all.length < PAGE });
     };
     // The list is not needed to chat; it is asked for again at the next change.
     load().catch(() => {});
@@ -217,7 +236,14 @@ function useRoomLists({ chat }: Session, change: number) {
       isCurrent = false;
     };
   }, [chat, change]);
-  return lists;
+  const load = async () => {
+    const next = await (await chat.api).rooms(lists.all.at(-1)?.name).catch(() => undefined);
+    if (!next) return;
+    const grown = { ...lists, all: [...lists.all, ...next], isWhole: next.length < PAGE };
+    setLists((now) => (now === lists ? grown : now));
+  };
+  const more = lists.isWhole ? undefined : load;
+  return { ...lists, more };
 }
 
 function leave(session: Session): void {

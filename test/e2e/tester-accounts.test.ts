@@ -84,6 +84,30 @@ describe('people at the tester page', () => {
     await ben.page.locator('.banner').waitFor();
   });
 
+  test('among many rooms, those of the user come first, and the others page by page', async () => {
+    const [first, last, own] = [fresh('00000-first'), fresh('zzzzz-last'), fresh('zzzzz-own')];
+    const owner = await server.register(fresh('owner'));
+    const names = Array.from({ length: 100 }, (_, n) => `${first}-${n}`);
+    for (const name of [...names, last]) await server.request('POST', '/rooms', owner, { name });
+    await (await server.join('ana', own)).close();
+    const { page } = await guest(server.url, 'ana', fresh('room'));
+    const rooms = page.getByRole('navigation', { name: 'Rooms' });
+    const listed = () => rooms.locator('.clip').allInnerTexts();
+    await rooms.getByRole('button', { name: `${first}-99` }).waitFor();
+    const before = await listed();
+    expect(before.indexOf(own)).toBeLessThan(before.indexOf(`${first}-0`));
+    expect(before).not.toContain(last);
+    const more = rooms.getByRole('button', { name: 'More rooms' });
+    while (!(await listed()).includes(last)) {
+      const { length } = await listed();
+      await more.click();
+      await page.waitForFunction(
+        (length) => document.querySelectorAll('nav .clip').length > length,
+        length,
+      );
+    }
+  });
+
   test('a message that is refused is kept, and can be changed', async () => {
     const { page, say } = await guest(server.url, 'ana', fresh('room'));
     await say('y'.repeat(120));

@@ -46,6 +46,7 @@ export const en = {
   wire: 'Wire',
   rooms: 'Rooms',
   newRoom: 'New room',
+  moreRooms: 'More rooms',
   directs: 'Direct messages',
   noDirects: 'Pick a person below to write to them.',
   hereNow: 'Here now',

@@ -48,6 +48,7 @@ export const id: Texts = {
   wire: 'Kabel',
   rooms: 'Ruang',
   newRoom: 'Ruang baru',
+  moreRooms: 'Ruang lainnya',
   directs: 'Pesan langsung',
   noDirects: 'Pilih seseorang di bawah untuk menulis kepadanya.',
   hereNow: 'Ada di sini',
