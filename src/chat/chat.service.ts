@@ -18,9 +18,9 @@ import type { Principal, Room } from '../protocol/room.ts';
 import type { DirectRooms } from '../rooms/direct.ts';
 import { isReserved, type RoomService } from '../rooms/room.service.ts';
 import type { UserService } from '../users/user.service.ts';
-import { type Action, noSuchMessage } from './changes.ts';
+import { noSuchMessage } from './changes.ts';
+import type { Action, Post, Posted } from './entries.ts';
 import { PendingWords } from './pending-words.ts';
-import type { Post, Posted } from './queued-post.ts';
 import type { MessageReader } from './reader.ts';
 import { MessageWriter, type WriterDatabase } from './writer.ts';
 

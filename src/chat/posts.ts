@@ -4,12 +4,12 @@ import type { LockMode } from '../db/locks.ts';
 import { ChatError } from '../errors.ts';
 import type { Person } from '../protocol/identity.ts';
 import type { StoredMessage } from '../protocol/rest.ts';
-import { giveUp, namesOf, partition, type WriterParts } from './batch.ts';
 import type { DatabaseClock } from './database-clock.ts';
-import { idConflict, isSame, settleDuplicates } from './duplicates.ts';
-import { findMentioned } from './mentions.ts';
+import { settleDuplicates } from './duplicates.ts';
+import { idConflict, isSame, partition, type QueuedPost } from './entries.ts';
+import type { CommitterParts } from './lost-commits.ts';
+import { findMentioned, namesOf } from './mentions.ts';
 import { findRooms, insertBatch, type RoomResult } from './posts.sql.ts';
-import type { QueuedPost } from './queued-post.ts';
 import { toStoredMessage } from './stored-message.ts';
 
 type Inserted = Extract<RoomResult, { id: number }>;
@@ -23,7 +23,7 @@ interface Replied {
 
 /** Commits batches of posts, each in one statement as long as every post of it is valid. */
 export class PostCommitter {
-  constructor(private readonly parts: WriterParts & { clock: DatabaseClock }) {}
+  constructor(private readonly parts: CommitterParts & { clock: DatabaseClock }) {}
 
   /**
    * Settles the entries of a batch, in which each client id stands once; never throws.
@@ -36,7 +36,7 @@ export class PostCommitter {
       ready = await this.#prepare(batch);
       await this.parts.clock.start();
     } catch (error) {
-      fail(batch, giveUp(batch, error, this.parts));
+      fail(batch, this.parts.lost.giveUp(batch, error));
       return [];
     }
     const blocked: QueuedPost[] = [];
@@ -108,14 +108,14 @@ export class PostCommitter {
       try {
         rest = await settleDuplicates(batch, this.parts);
       } catch (failure) {
-        fail(batch, giveUp(batch, failure, this.parts));
+        fail(batch, this.parts.lost.giveUp(batch, failure));
         return;
       }
       if (rest.length < batch.length) return this.#write(rest, lock, blocked);
     }
     if (isAboutARow(error)) return this.#isolate(batch, lock, blocked, error);
     const userIds = batch.flatMap(({ notices }) => notices.map(({ userId }) => userId));
-    fail(batch, giveUp(batch, error, this.parts, { fence, userIds }));
+    fail(batch, this.parts.lost.giveUp(batch, error, { fence, userIds }));
   }
 
   /** Halves the batch until a bad row is alone, so that it does not fail the others. */

@@ -2,7 +2,7 @@ import { describe, expect, type test as plainTest } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { MemoryBus } from '../../src/bus/memory.ts';
 import { ChatService } from '../../src/chat/chat.service.ts';
-import type { Post } from '../../src/chat/queued-post.ts';
+import type { Post } from '../../src/chat/entries.ts';
 import { ReadCursors } from '../../src/chat/read-cursors.ts';
 import { MessageReader } from '../../src/chat/reader.ts';
 import { readSettings } from '../../src/config.ts';
