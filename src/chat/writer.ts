@@ -7,7 +7,6 @@ import { Semaphore } from '../lib/semaphore.ts';
 import type { Logger } from '../log.ts';
 import type { StoredMessage } from '../protocol/rest.ts';
 import { ChangeCommitter } from './changes.ts';
-import { DatabaseClock } from './database-clock.ts';
 import { settleDuplicates } from './duplicates.ts';
 import {
   type MessageChange,
@@ -73,10 +72,7 @@ export class MessageWriter {
     this.#turns = new Semaphore(blockedLanes);
     this.#lost = new LostCommits({ db, events, clock, log }, timeout);
     const shared = { db, writes, messages, events, lost: this.#lost, log };
-    const databaseClock = new DatabaseClock({ db, clock }, timeout);
-    // Started early, so that the first post need not wait; if it fails, that post tries again.
-    databaseClock.start().catch(() => {});
-    this.#posts = new PostCommitter({ ...shared, clock: databaseClock });
+    this.#posts = new PostCommitter({ ...shared, clock, timeout });
     this.#changes = new ChangeCommitter(shared);
     const lookUp = async (entries: QueuedPost[]) => {
       const rest = new Set(await settleDuplicates(entries, shared));
