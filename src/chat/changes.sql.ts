@@ -1,7 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { array } from '../db/array.ts';
-import { deleteNotifications, type LockMode, lockedRooms } from '../db/locks.ts';
 import { messages, reactions, rooms } from '../db/schema/index.ts';
+import { array, deleteNotifications, type LockMode, lockedRooms } from '../db/statements.ts';
 import { MAX_REACTIONS } from '../protocol/rest.ts';
 
 /** A change as a row of the statement. */

@@ -1,6 +1,5 @@
 import { isBlocked } from '../db/failures.ts';
-import { rows } from '../db/index.ts';
-import type { LockMode } from '../db/locks.ts';
+import { type LockMode, rows } from '../db/statements.ts';
 import { ChatError } from '../errors.ts';
 import type { Person } from '../protocol/identity.ts';
 import { MAX_REACTIONS, type StoredMessage } from '../protocol/rest.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { rows } from '../db/index.ts';
+import { rows } from '../db/statements.ts';
 import type { StoredMessage } from '../protocol/rest.ts';
 import {
   clientKey,

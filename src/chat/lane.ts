@@ -1,4 +1,4 @@
-import type { LockMode } from '../db/locks.ts';
+import type { LockMode } from '../db/statements.ts';
 import type { ChangeCommitter } from './changes.ts';
 import { clientKey, isOver, partition, type QueuedChange, type QueuedPost } from './entries.ts';
 import type { PostCommitter } from './posts.ts';

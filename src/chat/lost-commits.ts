@@ -1,9 +1,8 @@
 import { sql } from 'drizzle-orm';
 import type { Notified } from '../bus/bus.ts';
-import { array } from '../db/array.ts';
 import { isOutcomeUnknown, sqlState } from '../db/failures.ts';
-import { type Database, rows } from '../db/index.ts';
 import { messages, rooms } from '../db/schema/index.ts';
+import { array, type Database, rows } from '../db/statements.ts';
 import type { ChatError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { RetryLoop } from '../lib/retry.ts';

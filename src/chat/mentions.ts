@@ -1,7 +1,6 @@
 import { sql } from 'drizzle-orm';
-import { array } from '../db/array.ts';
-import { type Database, rows } from '../db/index.ts';
 import { memberships, rooms, users } from '../db/schema/index.ts';
+import { array, type Database, rows } from '../db/statements.ts';
 import type { Person } from '../protocol/identity.ts';
 import type { Room } from '../protocol/room.ts';
 import { SPACELESS } from './words.ts';

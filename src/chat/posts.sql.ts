@@ -1,7 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { array } from '../db/array.ts';
-import { type LockMode, lockedRooms } from '../db/locks.ts';
 import { messages, notifications, readCursors, rooms } from '../db/schema/index.ts';
+import { array, type LockMode, lockedRooms } from '../db/statements.ts';
 import type { QueuedPost } from './entries.ts';
 import { mentionsJson } from './mentions.ts';
 import { lexemes } from './words.ts';

@@ -1,7 +1,6 @@
 import { sql } from 'drizzle-orm';
 import { isAboutARow, isBlocked, sqlState } from '../db/failures.ts';
-import { type Database, rows } from '../db/index.ts';
-import type { LockMode } from '../db/locks.ts';
+import { type Database, type LockMode, rows } from '../db/statements.ts';
 import { ChatError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Person } from '../protocol/identity.ts';

@@ -1,7 +1,7 @@
 import { and, asc, desc, eq, gt, inArray, isNull, lt, ne, type SQL, sql } from 'drizzle-orm';
-import { array } from '../db/array.ts';
 import type { Database } from '../db/index.ts';
 import { messages, reactions, users } from '../db/schema/index.ts';
+import { array } from '../db/statements.ts';
 import { ChatError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { FairQueue } from '../lib/fair-queue.ts';

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm';
-import { type Database, rows } from '../db/index.ts';
 import { messages, UNINDEXED } from '../db/schema/index.ts';
+import { type Database, rows } from '../db/statements.ts';
 import { invalidField } from '../errors.ts';
 import { checkSearchText } from '../protocol/checks.ts';
 import type { Room } from '../protocol/room.ts';
