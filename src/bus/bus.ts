@@ -1,6 +1,6 @@
 import type { EphemeralFrame, PersonalFrame } from '../protocol/frames.ts';
 import type { Person, UserState } from '../protocol/identity.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 import type { Membership, Room, RoomRef } from '../protocol/room.ts';
 
 /** Notifications that were stored just now: of messages, or those with ids in a range. */

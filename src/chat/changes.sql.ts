@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm';
 import { messages, reactions, rooms } from '../db/schema/index.ts';
 import { array, deleteNotifications, type LockMode, lockedRooms } from '../db/statements.ts';
-import { MAX_REACTIONS } from '../protocol/rest.ts';
+import { MAX_REACTIONS } from '../protocol/message.ts';
 
 /** A change as a row of the statement. */
 interface Row {

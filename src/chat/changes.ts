@@ -2,7 +2,7 @@ import { isBlocked } from '../db/failures.ts';
 import { type LockMode, rows } from '../db/statements.ts';
 import { ChatError } from '../errors.ts';
 import type { Person } from '../protocol/identity.ts';
-import { MAX_REACTIONS, type StoredMessage } from '../protocol/rest.ts';
+import { MAX_REACTIONS, type StoredMessage } from '../protocol/message.ts';
 import { type Changed, changeBatch, lockRooms, type RoomState } from './changes.sql.ts';
 import { type Action, partition, type QueuedChange } from './entries.ts';
 import type { CommitterParts } from './lost-commits.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { rows } from '../db/statements.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 import {
   clientKey,
   type Fingerprint,

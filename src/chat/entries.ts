@@ -1,19 +1,15 @@
 import { ChatError } from '../errors.ts';
 import type { Person } from '../protocol/identity.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { Draft, StoredMessage } from '../protocol/message.ts';
 import type { Room } from '../protocol/room.ts';
 
 /** A message on its way to the database. */
-export interface Post {
+export interface Post extends Draft {
   room: Room;
   user: Person;
   content: string;
   /** Unique per room and user, for ever. */
   clientId?: string | undefined;
-  /** Any JSON value, for programs. */
-  data?: unknown;
-  /** The id of an earlier message of the room. */
-  replyTo?: number | undefined;
 }
 
 /** The stored message, and whether an earlier post had stored it already. */
@@ -68,16 +64,11 @@ const NOBODY: never[] = [];
 
 /** @param wait makes a waiter with the cost of the post */
 export function toEntry(post: Post, wait: (cost: number) => Waiter<Posted>): QueuedPost {
-  const { room, user, content, clientId, data, replyTo } = post;
+  const { content, data, replyTo } = post;
   const json = data == null ? undefined : JSON.stringify(data);
   const cost = content.length + (json?.length ?? 0) + POST_COST;
   return {
-    room,
-    user,
-    content,
-    clientId,
-    data,
-    replyTo,
+    ...post,
     cost,
     json,
     waiting: [{ fingerprint: { content, json, replyTo }, waiter: wait(cost) }],

@@ -8,7 +8,7 @@ import type { Clock } from '../lib/clock.ts';
 import { RetryLoop } from '../lib/retry.ts';
 import { rootMessage } from '../lib/root-cause.ts';
 import type { Logger } from '../log.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 import type { Room } from '../protocol/room.ts';
 import { noAnswer } from './entries.ts';
 import type { MessageReader } from './reader.ts';

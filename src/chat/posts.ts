@@ -4,7 +4,7 @@ import { type Database, type LockMode, rows } from '../db/statements.ts';
 import { ChatError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Person } from '../protocol/identity.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 import { settleDuplicates } from './duplicates.ts';
 import { idConflict, isSame, partition, type QueuedPost } from './entries.ts';
 import type { CommitterParts } from './lost-commits.ts';
@@ -154,12 +154,9 @@ export class PostCommitter {
     }
     const messages = inserted.map(({ id, seq, roomId }, index): StoredMessage => {
       const entry = batch[index] as QueuedPost;
-      const { room, user, content, data, replyTo, clientId, mentioned } = entry;
+      const { room, user, mentioned } = entry;
       return toStoredMessage(room, {
-        content,
-        data,
-        replyTo,
-        clientId,
+        ...entry,
         id,
         seq,
         rev: seq,

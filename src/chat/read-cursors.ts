@@ -7,7 +7,7 @@ import { Batcher } from '../lib/batcher.ts';
 import type { Clock } from '../lib/clock.ts';
 import { MAX_PAGE_BYTES } from '../protocol/frames.ts';
 import type { Person, Scope } from '../protocol/identity.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 import type { Room } from '../protocol/room.ts';
 import { inScope, mayRead, roomColumns } from '../rooms/columns.ts';
 import type { MessageReader } from './reader.ts';

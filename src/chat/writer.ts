@@ -5,7 +5,7 @@ import { Batcher } from '../lib/batcher.ts';
 import type { Cancel, Clock } from '../lib/clock.ts';
 import { Semaphore } from '../lib/semaphore.ts';
 import type { Logger } from '../log.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 import { ChangeCommitter } from './changes.ts';
 import { settleDuplicates } from './duplicates.ts';
 import {

@@ -1,5 +1,5 @@
 import type { ChangeFrame, ServerFrame } from '../protocol/frames.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 
 /** A message as protocol 0 shows it. */
 export function basicMessage(message: StoredMessage): string {

@@ -4,7 +4,7 @@ import type { Cancel, Clock } from '../lib/clock.ts';
 import { RetryLoop } from '../lib/retry.ts';
 import type { Logger } from '../log.ts';
 import { MAX_PAGE_CHANGES } from '../protocol/frames.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 import type { Room } from '../protocol/room.ts';
 import { basicMessage } from './encode.ts';
 import { KEPT, Newest } from './newest.ts';

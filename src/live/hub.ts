@@ -1,6 +1,6 @@
 import type { Bus, BusEvent } from '../bus/bus.ts';
 import { ChatError, Disconnect } from '../errors.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 import {
   isUnrestricted,
   type Membership,

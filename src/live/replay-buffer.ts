@@ -1,5 +1,5 @@
 import { MAX_PAGE_BYTES, MAX_PAGE_CHANGES } from '../protocol/frames.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 import { fullMessage } from './encode.ts';
 
 /** A message in its state after a change of the room, and its text in protocol 1. */

@@ -1,4 +1,4 @@
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 
 /**
  * The messages of a room that were shown to its clients of protocol 0, which see each once, without changes. When
