@@ -19,6 +19,7 @@ import { Resync } from './resync.ts';
 import { LiveRoom, type RoomEvent } from './room.ts';
 
 interface HubParts extends FeedParts {
+  bus: Bus;
   snapshots: RoomSnapshots;
 }
 
@@ -53,11 +54,9 @@ export class Hub {
   readonly #resync: Resync;
   readonly #unsubscribe: () => void;
 
-  constructor(
-    private readonly parts: HubParts,
-    private readonly bus: Bus,
-  ) {
-    this.#resync = new Resync(parts, (event) => this.bus.publish(event));
+  constructor(private readonly parts: HubParts) {
+    const { bus } = parts;
+    this.#resync = new Resync(parts, (event) => bus.publish(event));
     this.direct = new DirectCursors(parts, (roomIds) => this.#openBehind(roomIds));
     this.#unsubscribe = bus.subscribe((event) => this.#handle(event));
   }
@@ -69,12 +68,12 @@ export class Hub {
 
   /** Whether all changes that other servers have committed are known here. */
   get isInSync(): boolean {
-    return this.bus.isInSync;
+    return this.parts.bus.isInSync;
   }
 
   /** Whether the room and its memberships are known here in their latest state. */
   isCurrent(live: LiveRoom): boolean {
-    return this.bus.isInSync && this.#resync.isVerified(live);
+    return this.parts.bus.isInSync && this.#resync.isVerified(live);
   }
 
   /**
@@ -135,9 +134,10 @@ export class Hub {
     );
   }
 
-  /** @param from as in {@link LiveRoom} */
+  /** @param from as in {@link Feed} */
   #add(room: Room, from?: number): LiveRoom {
-    const live = new LiveRoom(room, this.parts, () => this.#remove(live), from);
+    const onIdle = () => this.#remove(live);
+    const live: LiveRoom = new LiveRoom({ ...this.parts, room, from, onIdle });
     this.#rooms.set(room.id, live);
     this.#idByName.set(room.name, room.id);
     return live;

@@ -9,7 +9,7 @@ import type {
   PendingNotification,
 } from '../notifications/notification.service.ts';
 import { encode } from './encode.ts';
-import type { Personal, Reader } from './personal.ts';
+import type { Personal, Reader } from './publisher.ts';
 
 /** How many shown notifications are remembered, so that none is shown twice after a resync. */
 const REMEMBERED = 10_000;

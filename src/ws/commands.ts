@@ -122,7 +122,7 @@ export function createCommands({ chat, cursors, rooms, clock }: CommandParts): C
       needs: 'protocol 1',
       async queued(session, frame) {
         const { live } = session.subscription(frame);
-        const { texts, more } = await live.feed.history(frame, session.reader);
+        const { texts, more } = await live.pages.history(frame, session.reader);
         const reply = { type: 'history', ...withId(frame), room: live.name, more } as const;
         session.sendText(withMessages(reply, texts));
       },

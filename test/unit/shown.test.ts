@@ -1,5 +1,5 @@
 import { expect, test } from 'bun:test';
-import { ShownMessages } from '../../src/live/shown.ts';
+import { ShownMessages } from '../../src/live/feed.ts';
 import type { StoredMessage } from '../../src/protocol/message.ts';
 
 function change(seq: number, rev = seq): StoredMessage {
