@@ -1,4 +1,4 @@
-import type { Bus, BusEvent } from '../bus/bus.ts';
+import type { Bus, BusListener } from '../bus/bus.ts';
 import { ChatError, Disconnect } from '../errors.ts';
 import type { StoredMessage } from '../protocol/message.ts';
 import {
@@ -58,7 +58,7 @@ export class Hub {
     const { bus } = parts;
     this.#resync = new Resync(parts, (event) => bus.publish(event));
     this.direct = new DirectCursors(parts, (roomIds) => this.#openBehind(roomIds));
-    this.#unsubscribe = bus.subscribe((event) => this.#handle(event));
+    this.#unsubscribe = bus.subscribe(this.#listener());
   }
 
   /** The number of rooms that are open. */
@@ -153,31 +153,24 @@ export class Hub {
     if (direct && live.feed.isLoaded) this.direct.set(direct, id, live.feed.rev);
   }
 
-  #handle(event: BusEvent): void {
-    switch (event.kind) {
-      case 'messages':
-        this.#take(event.room, event.messages);
-        return;
-      case 'resync':
-        if (event.roomIds) this.#lookAgain(event.roomIds);
-        else this.#resyncAll();
-        return;
-      case 'server.lost':
-        this.#resyncAll();
-        return;
-      case 'ephemeral': {
-        const { room, frame, except } = event;
+  #listener(): BusListener {
+    const handle = (event: RoomEvent) => {
+      this.#arrivals.handle(event);
+      this.#applyRoomEvent(event);
+    };
+    return {
+      messages: ({ room, messages }) => this.#take(room, messages),
+      resync: ({ roomIds }) => (roomIds ? this.#lookAgain(roomIds) : this.#resyncAll()),
+      'server.lost': () => this.#resyncAll(),
+      ephemeral: ({ room, frame, except }) => {
         const live = this.#rooms.get(room.id);
         if (live) live.showEphemeral(frame, except);
         else if (room.direct) this.parts.personal.toRoom(room, () => encode(frame), except);
-        return;
-      }
-      case 'room.updated':
-      case 'membership.updated':
-      case 'room.deleted':
-        this.#arrivals.handle(event);
-        this.#applyRoomEvent(event);
-    }
+      },
+      'room.updated': handle,
+      'membership.updated': handle,
+      'room.deleted': handle,
+    };
   }
 
   #take(room: Room, messages: StoredMessage[]): void {

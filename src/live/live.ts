@@ -53,7 +53,7 @@ export class Live {
     this.#personal = new Personal(parts.publish);
     const all = { ...parts, personal: this.#personal };
     this.hub = new Hub(all);
-    this.notifier = new Notifier(all, bus);
+    this.notifier = new Notifier(all);
     this.local = new LocalPresence(parts, presenceGrace, {
       onEnter: (room, person) => bus.publish({ kind: 'presence.entered', server, room, person }),
       onLeave: (room, person) => bus.publish({ kind: 'presence.left', server, room, person }),

@@ -37,8 +37,8 @@ export function databaseContract(
     const { db } = database;
     const bus = new MemoryBus();
     const published: number[] = [];
-    bus.subscribe((event) => {
-      if (event.kind === 'messages') published.push(...event.messages.map(({ rev }) => rev));
+    bus.subscribe({
+      messages: ({ messages }) => published.push(...messages.map(({ rev }) => rev)),
     });
     const messages = new MessageReader({ db });
     const users = new UserService({ db, bus, clock, log });
