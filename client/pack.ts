@@ -6,13 +6,13 @@ import type { TSchema } from '@sinclair/typebox';
 import { Glob } from 'bun';
 import { errorCodes } from '../src/errors.ts';
 import { clientFrames } from '../src/protocol/client-frames.ts';
+import { StoredMessage } from '../src/protocol/message.ts';
 import {
   Member,
   Notification,
   OwnRoom,
   RoomInfo,
   Session,
-  StoredMessage,
   User,
   UserStatus,
 } from '../src/protocol/rest.ts';

@@ -3,14 +3,13 @@ import type { ServerFrame as AnyServerFrame, ChangeFrame } from '../src/protocol
 
 export type { ErrorCode } from '../src/errors.ts';
 export type { ChangeFrame, ClientFrame } from '../src/protocol/frames.ts';
+export type { Reaction, StoredMessage } from '../src/protocol/message.ts';
 export type {
   Member,
   Notification,
   OwnRoom,
-  Reaction,
   RoomInfo,
   Session,
-  StoredMessage,
   User,
   UserStatus,
 } from '../src/protocol/rest.ts';

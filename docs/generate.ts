@@ -5,7 +5,7 @@
 import type { TObject, TSchema } from '@sinclair/typebox';
 import { closeCodes, errorCodes } from '../src/errors.ts';
 import { clientFrames } from '../src/protocol/client-frames.ts';
-import { StoredMessage } from '../src/protocol/rest.ts';
+import { StoredMessage } from '../src/protocol/message.ts';
 import { serverFrames } from '../src/protocol/server-frames.ts';
 
 const reconnects = {

@@ -1,6 +1,6 @@
 import type { EphemeralFrame, PersonalFrame } from '../protocol/frames.ts';
 import type { Person, UserState } from '../protocol/identity.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 import type { Membership, Room, RoomRef } from '../protocol/room.ts';
 
 /** Notifications that were stored just now: of messages, or those with ids in a range. */
@@ -54,6 +54,11 @@ export type BusEvent =
    */
   | { kind: 'server.lost'; server: string; silent: number };
 
+/** The functions that a part has called for events, by their kinds. */
+export type BusListener = {
+  [Kind in BusEvent['kind']]?: (event: BusEvent & { kind: Kind }) => void;
+};
+
 /** Carries committed changes to the parts that show them or act on them. */
 export interface Bus {
   /** Names this server among those that share the bus. */
@@ -68,5 +73,5 @@ export interface Bus {
   /** Every listener of this server has the event when this returns. */
   publish(event: BusEvent): void;
   /** @returns the function that ends the subscription */
-  subscribe(listener: (event: BusEvent) => void): () => void;
+  subscribe(listener: BusListener): () => void;
 }

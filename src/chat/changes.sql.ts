@@ -1,8 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { array } from '../db/array.ts';
-import { deleteNotifications, type LockMode, lockedRooms } from '../db/locks.ts';
 import { messages, reactions, rooms } from '../db/schema/index.ts';
-import { MAX_REACTIONS } from '../protocol/rest.ts';
+import { array, deleteNotifications, type LockMode, lockedRooms } from '../db/statements.ts';
+import { MAX_REACTIONS } from '../protocol/message.ts';
 
 /** A change as a row of the statement. */
 interface Row {

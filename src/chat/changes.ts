@@ -1,37 +1,13 @@
 import { isBlocked } from '../db/failures.ts';
-import { rows } from '../db/index.ts';
-import type { LockMode } from '../db/locks.ts';
+import { type LockMode, rows } from '../db/statements.ts';
 import { ChatError } from '../errors.ts';
 import type { Person } from '../protocol/identity.ts';
-import { MAX_REACTIONS, type StoredMessage } from '../protocol/rest.ts';
-import type { Room } from '../protocol/room.ts';
-import { giveUp, mentionsJson, partition, type WriterParts } from './batch.ts';
+import { MAX_REACTIONS, type StoredMessage } from '../protocol/message.ts';
 import { type Changed, changeBatch, lockRooms, type RoomState } from './changes.sql.ts';
-import { lexemes } from './lexemes.ts';
-import { findMentioned } from './mentions.ts';
-import type { Waiter } from './waiter.ts';
-
-/** An edit, a deletion or a reaction. */
-export type Action =
-  | { kind: 'edit'; content: string }
-  | { kind: 'delete' }
-  | { kind: 'react' | 'unreact'; emoji: string };
-
-/** A change on its way to the database. */
-export interface MessageChange {
-  room: Room;
-  messageId: number;
-  /** The user that reacts. */
-  userId: number;
-  action: Action;
-}
-
-/** A change with its sender's waiter. */
-export interface QueuedChange extends MessageChange {
-  cost: number;
-  /** Gets the message in its new state; `rev` is that of this change or, without effect, the earlier one. */
-  waiter: Waiter<StoredMessage>;
-}
+import { type Action, partition, type QueuedChange } from './entries.ts';
+import type { CommitterParts } from './lost-commits.ts';
+import { findMentioned, mentionsJson } from './mentions.ts';
+import { lexemes } from './words.ts';
 
 /** The outcome of a batch: `changed` is that of the `free` changes, in their order; the rooms of `held` are locked elsewhere. */
 interface Committed {
@@ -44,7 +20,7 @@ type ChangeRow = ReturnType<typeof toRow>;
 
 /** Commits batches of changes to messages. */
 export class ChangeCommitter {
-  constructor(private readonly parts: WriterParts) {}
+  constructor(private readonly parts: CommitterParts) {}
 
   /**
    * Settles the entries of a batch that {@link changeBatch} can take; never throws. One statement locks the
@@ -59,7 +35,7 @@ export class ChangeCommitter {
       done = await this.#write(batch, lock);
     } catch (error) {
       if (isBlocked(error)) return batch;
-      this.#fail(batch, giveUp(batch, error, this.parts));
+      this.#fail(batch, this.parts.lost.giveUp(batch, error));
       return [];
     }
     const { free, held, changed } = done;
@@ -76,7 +52,7 @@ export class ChangeCommitter {
         fence: 0,
         userIds: [],
       });
-      this.#fail(free, giveUp(free, error, this.parts));
+      this.#fail(free, this.parts.lost.giveUp(free, error));
     }
     return held;
   }

@@ -13,14 +13,14 @@ import {
   parseUsername,
 } from '../protocol/checks.ts';
 import { isAdmin, type Person } from '../protocol/identity.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { Draft, StoredMessage } from '../protocol/message.ts';
 import type { Principal, Room } from '../protocol/room.ts';
 import type { DirectRooms } from '../rooms/direct.ts';
 import { isReserved, type RoomService } from '../rooms/room.service.ts';
 import type { UserService } from '../users/user.service.ts';
-import { type Action, noSuchMessage } from './changes.ts';
+import { noSuchMessage } from './changes.ts';
+import type { Action, Posted } from './entries.ts';
 import { PendingWords } from './pending-words.ts';
-import type { Post, Posted } from './queued-post.ts';
 import type { MessageReader } from './reader.ts';
 import { MessageWriter, type WriterDatabase } from './writer.ts';
 
@@ -41,9 +41,6 @@ export interface Destination {
   room?: string | undefined;
   to?: string | undefined;
 }
-
-/** What a user posts: content, data or both, the id of the client, and the message replied to. */
-export type Draft = Omit<Post, 'room' | 'user' | 'content'> & { content?: string | undefined };
 
 /** An event that is shown and never stored. */
 export interface EphemeralEvent {
@@ -116,11 +113,16 @@ export class ChatService {
    * the order of the calls; a call need not wait for the one before.
    *
    * @param room of {@link resolve}, or one that the author is in and may write in
+   * @param draft `clientId`: the id that the client has given it, if any
    * @returns once it is committed
    * @throws {ChatError} `invalid_frame`, `too_long`, `rate_limited` (a duplicate is free, except under load), and the
    *   errors of {@link MessageWriter.write}
    */
-  async post(author: Author, room: Room, draft: Draft): Promise<Posted> {
+  async post(
+    author: Author,
+    room: Room,
+    draft: Draft & { clientId?: string | undefined },
+  ): Promise<Posted> {
     const post = { ...draft, content: draft.content ?? '', room, user: author.user };
     // A message for programs may have no content.
     if (post.content !== '' || post.data == null) {

@@ -1,9 +1,7 @@
-import type { LockMode } from '../db/locks.ts';
-import { partition } from './batch.ts';
-import type { ChangeCommitter, QueuedChange } from './changes.ts';
-import { clientKey } from './duplicates.ts';
+import type { LockMode } from '../db/statements.ts';
+import type { ChangeCommitter } from './changes.ts';
+import { clientKey, isOver, partition, type QueuedChange, type QueuedPost } from './entries.ts';
 import type { PostCommitter } from './posts.ts';
-import { isOver, type QueuedPost } from './queued-post.ts';
 
 const MAX_BATCH_SIZE = 1000;
 /** UTF-16 units of content and data in one statement; larger statements gain nothing and delay the queries behind them. */

@@ -1,11 +1,39 @@
 import { sql } from 'drizzle-orm';
-import { array } from '../db/array.ts';
-import { type Database, rows } from '../db/index.ts';
+import type { Notified } from '../bus/bus.ts';
+import { isOutcomeUnknown, sqlState } from '../db/failures.ts';
 import { messages, rooms } from '../db/schema/index.ts';
+import { array, type Database, rows } from '../db/statements.ts';
+import type { ChatError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { RetryLoop } from '../lib/retry.ts';
+import { rootMessage } from '../lib/root-cause.ts';
 import type { Logger } from '../log.ts';
-import type { WriterEvents } from './writer-events.ts';
+import type { StoredMessage } from '../protocol/message.ts';
+import type { Room } from '../protocol/room.ts';
+import { noAnswer } from './entries.ts';
+import type { MessageReader } from './reader.ts';
+
+/** The events of the writer. */
+export interface WriterEvents {
+  /** Committed just now, in order; called before any sender gets its answer. */
+  onCommit(changes: [room: Room, message: StoredMessage][]): void;
+  /** Notifications of these messages were committed with them. */
+  onNotify(notified: Notified): void;
+  /** The database did not answer: these rooms may have more changes than were published. */
+  onUnknownOutcome(roomIds: number[]): void;
+}
+
+/** The parts that commit posts and changes. */
+export interface CommitterParts {
+  /** For look-ups. */
+  db: Database;
+  /** For commits. */
+  writes: Database;
+  messages: MessageReader;
+  events: WriterEvents;
+  lost: LostCommits;
+  log: Logger;
+}
 
 /** A batch that was sent to the database and may or may not have been, or yet be, committed. */
 export interface LostCommit {
@@ -38,6 +66,28 @@ export class LostCommits {
     private readonly timeout: number,
   ) {
     this.#looking = new RetryLoop(parts, 'looking for lost commits', () => this.#look());
+  }
+
+  /**
+   * The database has failed a whole batch.
+   *
+   * @param sent what to look for if the commit may have succeeded all the same
+   * @returns the error for the senders
+   */
+  giveUp(
+    batch: { room: Room }[],
+    error: unknown,
+    sent: { fence: number; userIds: number[] } = { fence: 0, userIds: [] },
+  ): ChatError {
+    const state = sqlState(error);
+    this.parts.log.error(
+      { state, reason: rootMessage(error), size: batch.length },
+      'a batch failed',
+    );
+    if (isOutcomeUnknown(error)) {
+      this.add({ rooms: new Set(batch.map(({ room }) => room.id)), ...sent });
+    }
+    return noAnswer();
   }
 
   add(lost: LostCommit): void {

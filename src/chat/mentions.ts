@@ -1,10 +1,16 @@
 import { sql } from 'drizzle-orm';
-import { array } from '../db/array.ts';
-import { type Database, rows } from '../db/index.ts';
 import { memberships, rooms, users } from '../db/schema/index.ts';
+import { array, type Database, rows } from '../db/statements.ts';
 import type { Person } from '../protocol/identity.ts';
 import type { Room } from '../protocol/room.ts';
-import { mentionsIn } from './words.ts';
+import { SPACELESS } from './words.ts';
+
+/** Characters before which a name may end without a space. */
+const MAY_FOLLOW_A_NAME = new RegExp(`[${SPACELESS}_.-]`, 'u');
+const MENTION = /(?<![\p{L}\p{M}\p{N}_.@-])@([\p{L}\p{Nd}][\p{L}\p{M}\p{Nd}_.-]*)/gu;
+const MAX_NAME_LENGTH = 32;
+/** Different names that one message may mention; further ones are just text. */
+const MAX_MENTIONS = 50;
 
 /**
  * Finds the users whom each of some texts mentions and who may read the room of the text. One statement for all
@@ -42,4 +48,36 @@ export async function findMentioned(
     });
     return [...new Set(named)];
   });
+}
+
+/** The names of the mentioned users; undefined without any. */
+export function namesOf(mentioned: Person[]): string[] | undefined {
+  return mentioned.length === 0 ? undefined : mentioned.map(({ username }) => username);
+}
+
+/** The same as JSON, for the database. */
+export function mentionsJson(mentioned: Person[]): string | undefined {
+  return mentioned.length === 0 ? undefined : JSON.stringify(namesOf(mentioned));
+}
+
+/**
+ * The candidates for a user's name after each `@` of a text: their keys, longest first, since only the list of
+ * users tells where a name ends in `@ana.` or `@太郎さん`.
+ */
+function mentionsIn(content: string): string[][] {
+  if (!content.includes('@')) return [];
+  const found = new Map<string, string[]>();
+  for (const [, raw = ''] of content.normalize('NFKC').matchAll(MENTION)) {
+    const letters = [...raw];
+    const whole = letters.slice(0, MAX_NAME_LENGTH);
+    const candidates: string[] = [];
+    for (let length = whole.length; length > 0; length--) {
+      const next = letters[length];
+      if (next !== undefined && !MAY_FOLLOW_A_NAME.test(next)) continue;
+      candidates.push(whole.slice(0, length).join('').toLowerCase());
+    }
+    if (candidates.length > 0) found.set(raw, candidates);
+    if (found.size === MAX_MENTIONS) break;
+  }
+  return [...found.values()];
 }

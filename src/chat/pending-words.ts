@@ -4,7 +4,7 @@ import { UNINDEXED } from '../db/schema/index.ts';
 import type { Cancel, Clock } from '../lib/clock.ts';
 import { rootMessage } from '../lib/root-cause.ts';
 import type { Logger } from '../log.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 
 /** The longest that new words wait, in milliseconds: at 10,000 messages/s they are half a MiB by then. */
 const CLEAN_EVERY_MS = 250;

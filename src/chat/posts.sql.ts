@@ -1,10 +1,9 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { array } from '../db/array.ts';
-import { type LockMode, lockedRooms } from '../db/locks.ts';
 import { messages, notifications, readCursors, rooms } from '../db/schema/index.ts';
-import { mentionsJson } from './batch.ts';
-import { lexemes } from './lexemes.ts';
-import type { QueuedPost } from './queued-post.ts';
+import { array, type LockMode, lockedRooms } from '../db/statements.ts';
+import type { QueuedPost } from './entries.ts';
+import { mentionsJson } from './mentions.ts';
+import { lexemes } from './words.ts';
 
 /** A post as a row of the statement. */
 type Row = Pick<

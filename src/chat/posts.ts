@@ -1,15 +1,15 @@
+import { sql } from 'drizzle-orm';
 import { isAboutARow, isBlocked, sqlState } from '../db/failures.ts';
-import { rows } from '../db/index.ts';
-import type { LockMode } from '../db/locks.ts';
+import { type Database, type LockMode, rows } from '../db/statements.ts';
 import { ChatError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Person } from '../protocol/identity.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
-import { giveUp, namesOf, partition, type WriterParts } from './batch.ts';
-import type { DatabaseClock } from './database-clock.ts';
-import { idConflict, isSame, settleDuplicates } from './duplicates.ts';
-import { findMentioned } from './mentions.ts';
+import type { StoredMessage } from '../protocol/message.ts';
+import { settleDuplicates } from './duplicates.ts';
+import { idConflict, isSame, partition, type QueuedPost } from './entries.ts';
+import type { CommitterParts } from './lost-commits.ts';
+import { findMentioned, namesOf } from './mentions.ts';
 import { findRooms, insertBatch, type RoomResult } from './posts.sql.ts';
-import type { QueuedPost } from './queued-post.ts';
 import { toStoredMessage } from './stored-message.ts';
 
 type Inserted = Extract<RoomResult, { id: number }>;
@@ -23,7 +23,14 @@ interface Replied {
 
 /** Commits batches of posts, each in one statement as long as every post of it is valid. */
 export class PostCommitter {
-  constructor(private readonly parts: WriterParts & { clock: DatabaseClock }) {}
+  readonly #databaseClock: DatabaseClock;
+
+  /** @param parts `timeout`: seconds that a statement may take */
+  constructor(private readonly parts: CommitterParts & { clock: Clock; timeout: number }) {
+    this.#databaseClock = new DatabaseClock(parts);
+    // Started early, so that the first post need not wait; if it fails, that post tries again.
+    this.#databaseClock.start().catch(() => {});
+  }
 
   /**
    * Settles the entries of a batch, in which each client id stands once; never throws.
@@ -34,9 +41,9 @@ export class PostCommitter {
     let ready: QueuedPost[];
     try {
       ready = await this.#prepare(batch);
-      await this.parts.clock.start();
+      await this.#databaseClock.start();
     } catch (error) {
-      fail(batch, giveUp(batch, error, this.parts));
+      fail(batch, this.parts.lost.giveUp(batch, error));
       return [];
     }
     const blocked: QueuedPost[] = [];
@@ -73,14 +80,14 @@ export class PostCommitter {
     const [late, free] = partition(batch, ({ room }) => waitsAlready.has(room.id));
     blocked.push(...late);
     if (free.length === 0) return;
-    const fence = this.parts.clock.fence();
+    const fence = this.#databaseClock.fence();
     let results: RoomResult[];
     try {
       results = await rows<RoomResult>(this.parts.writes, insertBatch(free, { lock, fence }));
     } catch (error) {
       return this.#recover(free, lock, blocked, error, fence);
     }
-    this.parts.clock.set((results[0] ?? { at: Number.NaN }).at);
+    this.#databaseClock.set((results[0] ?? { at: Number.NaN }).at);
     const [inserted, held] = partition(results, ({ id }) => id !== null);
     if (inserted.length === free.length) return this.#settle(free, inserted as Inserted[]);
     const heldRooms = new Set(held.map(({ roomId }) => roomId));
@@ -108,14 +115,14 @@ export class PostCommitter {
       try {
         rest = await settleDuplicates(batch, this.parts);
       } catch (failure) {
-        fail(batch, giveUp(batch, failure, this.parts));
+        fail(batch, this.parts.lost.giveUp(batch, failure));
         return;
       }
       if (rest.length < batch.length) return this.#write(rest, lock, blocked);
     }
     if (isAboutARow(error)) return this.#isolate(batch, lock, blocked, error);
     const userIds = batch.flatMap(({ notices }) => notices.map(({ userId }) => userId));
-    fail(batch, giveUp(batch, error, this.parts, { fence, userIds }));
+    fail(batch, this.parts.lost.giveUp(batch, error, { fence, userIds }));
   }
 
   /** Halves the batch until a bad row is alone, so that it does not fail the others. */
@@ -147,12 +154,9 @@ export class PostCommitter {
     }
     const messages = inserted.map(({ id, seq, roomId }, index): StoredMessage => {
       const entry = batch[index] as QueuedPost;
-      const { room, user, content, data, replyTo, clientId, mentioned } = entry;
+      const { room, user, mentioned } = entry;
       return toStoredMessage(room, {
-        content,
-        data,
-        replyTo,
-        clientId,
+        ...entry,
         id,
         seq,
         rev: seq,
@@ -196,4 +200,30 @@ function address(entry: QueuedPost, mentioned: Person[]): void {
 
 function fail(batch: QueuedPost[], error: ChatError): void {
   for (const { waiter } of batch.flatMap(({ waiting }) => waiting)) waiter.failed(error);
+}
+
+/** The time of the database's clock, estimated from its last answer. */
+class DatabaseClock {
+  /** How far the database's clock is ahead of ours, in milliseconds. */
+  #ahead: number | undefined;
+
+  constructor(private readonly parts: { db: Database; clock: Clock; timeout: number }) {}
+
+  /** Returns once the database's time is known. */
+  async start(): Promise<void> {
+    if (this.#ahead !== undefined) return;
+    const now = sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as at`;
+    const [found] = await rows<{ at: number }>(this.parts.db, now);
+    this.set(found?.at ?? Number.NaN);
+  }
+
+  /** @param at the database's time just now, in milliseconds since 1970; NaN is ignored */
+  set(at: number): void {
+    if (!Number.isNaN(at)) this.#ahead = at - this.parts.clock.now();
+  }
+
+  /** The time by which a statement that is sent now must have the locks of its rooms, or write nothing. */
+  fence(): number {
+    return this.parts.clock.now() + (this.#ahead ?? 0) + this.parts.timeout * 1000;
+  }
 }

@@ -1,15 +1,13 @@
 import { and, asc, eq, gt, type SQL, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import type { Bus } from '../bus/bus.ts';
-import { array } from '../db/array.ts';
-import { type Database, rows } from '../db/index.ts';
-import { deleteNotifications } from '../db/locks.ts';
 import { messages, readCursors, rooms } from '../db/schema/index.ts';
+import { array, type Database, deleteNotifications, rows } from '../db/statements.ts';
 import { Batcher } from '../lib/batcher.ts';
 import type { Clock } from '../lib/clock.ts';
 import { MAX_PAGE_BYTES } from '../protocol/frames.ts';
 import type { Person, Scope } from '../protocol/identity.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 import type { Room } from '../protocol/room.ts';
 import { inScope, mayRead, roomColumns } from '../rooms/columns.ts';
 import type { MessageReader } from './reader.ts';

@@ -1,12 +1,25 @@
-import { and, asc, desc, eq, gt, inArray, isNull, lt, ne, type SQL, sql } from 'drizzle-orm';
-import { array } from '../db/array.ts';
+import {
+  and,
+  asc,
+  desc,
+  eq,
+  getTableColumns,
+  gt,
+  inArray,
+  isNull,
+  lt,
+  ne,
+  type SQL,
+  sql,
+} from 'drizzle-orm';
 import type { Database } from '../db/index.ts';
 import { messages, reactions, users } from '../db/schema/index.ts';
+import { array } from '../db/statements.ts';
 import { ChatError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { FairQueue } from '../lib/fair-queue.ts';
 import { MAX_PAGE_BYTES } from '../protocol/frames.ts';
-import { MAX_REACTIONS, type Reaction, type StoredMessage } from '../protocol/rest.ts';
+import { MAX_REACTIONS, type Reaction, type StoredMessage } from '../protocol/message.ts';
 import type { Room } from '../protocol/room.ts';
 import { toStoredMessage } from './stored-message.ts';
 
@@ -23,23 +36,9 @@ const reacted = sql<string | null>`case when ${messages.rev} <> ${messages.seq} 
     where r.message_id = ${messages.id} group by r.emoji
   ) e) end`;
 
-const columns = {
-  id: messages.id,
-  roomId: messages.roomId,
-  seq: messages.seq,
-  rev: messages.rev,
-  userId: messages.userId,
-  username: users.username,
-  content: messages.content,
-  createdAt: messages.createdAt,
-  replyTo: messages.replyTo,
-  data: messages.data,
-  mentions: messages.mentions,
-  reactions: reacted,
-  editedAt: messages.editedAt,
-  deletedAt: messages.deletedAt,
-  clientId: messages.clientId,
-};
+/** The columns of a stored message: all but those that only the writer and the search need. */
+const { postedDigest, words, ...own } = getTableColumns(messages);
+const columns = { ...own, username: users.username, reactions: reacted };
 
 function select(db: Database, which: SQL | undefined) {
   return db
@@ -243,13 +242,14 @@ function stored(room: Room, found: Row[]): StoredMessage[] {
 }
 
 function toStored(room: Room, row: Row): StoredMessage {
-  const { id, seq, rev, userId, username, content, createdAt } = row;
-  const { replyTo, data, mentions, reactions, editedAt, deletedAt, clientId } = row;
+  const { createdAt, data, mentions, reactions, editedAt, deletedAt } = row;
   return toStoredMessage(room, {
-    ...{ id, seq, rev, userId, username, content, replyTo, editedAt, deletedAt, clientId },
+    ...row,
     createdAt: createdAt.toISOString(),
     data: data === null ? null : JSON.parse(data),
     mentions: mentions === null ? null : (JSON.parse(mentions) as string[]),
     reactions: reactions === null ? null : (JSON.parse(reactions) as Reaction[]),
+    editedAt: editedAt?.toISOString(),
+    deletedAt: deletedAt?.toISOString(),
   });
 }

@@ -1,11 +1,11 @@
 import { sql } from 'drizzle-orm';
-import { type Database, rows } from '../db/index.ts';
 import { messages, UNINDEXED } from '../db/schema/index.ts';
+import { type Database, rows } from '../db/statements.ts';
 import { invalidField } from '../errors.ts';
 import { checkSearchText } from '../protocol/checks.ts';
 import type { Room } from '../protocol/room.ts';
-import { lexemes } from './lexemes.ts';
 import type { MessageReader, Slice } from './reader.ts';
+import { lexemes } from './words.ts';
 
 /** How many of the newest messages are scanned one by one, before the index of words is used. */
 const LOOKED_THROUGH = 20_000;

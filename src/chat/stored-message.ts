@@ -1,22 +1,19 @@
-import type { StoredMessage } from '../protocol/rest.ts';
+import { messageExtras, type StoredMessage } from '../protocol/message.ts';
 import { partnerIn, type Room } from '../protocol/room.ts';
 
-type Optional = 'replyTo' | 'data' | 'mentions' | 'reactions' | 'clientId';
+type Extra = Exclude<keyof typeof messageExtras, 'to'>;
 
 /** The fields of a message, from a row or from a post that was just stored. */
-type Fields = Pick<StoredMessage, 'id' | 'seq' | 'rev' | 'userId' | 'username' | 'content'> & {
-  /** ISO 8601. */
-  createdAt: string;
-  editedAt?: Date | null;
-  deletedAt?: Date | null;
-} & { [Field in Optional]?: StoredMessage[Field] | null | undefined };
+type Fields = Omit<StoredMessage, 'room' | 'to' | Extra> & {
+  [Field in Extra]?: StoredMessage[Field] | null | undefined;
+};
+
+const extras = Object.keys(messageExtras).filter((name) => name !== 'to') as Extra[];
 
 /** Makes the one shape of a message; fields that do not apply are left out. */
 export function toStoredMessage(room: Room, fields: Fields): StoredMessage {
   const { id, seq, rev, userId, username, content, createdAt } = fields;
-  const { replyTo, data, mentions, reactions, editedAt, deletedAt, clientId } = fields;
-  const to = room.direct && partnerIn(room.direct, userId)?.username;
-  return {
+  const message: StoredMessage = {
     id,
     room: room.name,
     seq,
@@ -25,13 +22,11 @@ export function toStoredMessage(room: Room, fields: Fields): StoredMessage {
     username,
     content,
     createdAt,
-    ...(to && { to }),
-    ...(replyTo != null && { replyTo }),
-    ...(data != null && { data }),
-    ...(mentions?.length && { mentions }),
-    ...(reactions != null && { reactions }),
-    ...(editedAt != null && { editedAt: editedAt.toISOString() }),
-    ...(deletedAt != null && { deletedAt: deletedAt.toISOString() }),
-    ...(clientId != null && { clientId }),
   };
+  const to = room.direct && partnerIn(room.direct, userId)?.username;
+  if (to) message.to = to;
+  for (const name of extras) {
+    if (fields[name] != null) (message as Partial<Fields>)[name] = fields[name] as never;
+  }
+  return message;
 }

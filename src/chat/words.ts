@@ -1,5 +1,5 @@
 /** Scripts without spaces between words, which need a dictionary. */
-const SPACELESS = String.raw`\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}`;
+export const SPACELESS = String.raw`\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Laoo}\p{sc=Khmr}\p{sc=Mymr}`;
 const NEEDS_DICTIONARY = new RegExp(`[${SPACELESS}]`, 'u');
 const IS_ASCII = /^[\0-\x7f]*$/;
 /** Longer runs count as several words, since an entry of an index must be short. */
@@ -8,14 +8,26 @@ const RUN = /[\p{L}\p{M}\p{N}_]+/gu;
 const PIECE = /.{1,64}/gu;
 /** Some characters stand for whole phrases and unfold to 18 others; then only the beginning is indexed. */
 const MAX_UNFOLDED = 2;
+/** The most words of a message of 4,000 characters; the rest of a far longer one is not found. */
+const MOST_WORDS = 2000;
 
 let segmenter: Intl.Segmenter | undefined;
+
+/**
+ * The words of a text as they are stored and searched for: each with its room, so that a search in one room
+ * never meets the words of another, however common they are there.
+ */
+export function lexemes(roomId: number, text: string): string[] {
+  return wordsOf(text)
+    .slice(0, MOST_WORDS)
+    .map((word) => `${roomId}:${word}`);
+}
 
 /**
  * The words of a text as the search compares them: in lower case, after NFKC, Latin letters without their
  * accents. The text of a search is treated the same way.
  */
-export function wordsOf(text: string): string[] {
+function wordsOf(text: string): string[] {
   const lower = text.toLowerCase();
   // Most texts are ASCII, which nothing below would change.
   if (IS_ASCII.test(lower)) return lower.match(ASCII_WORD) ?? [];
@@ -36,33 +48,4 @@ function segmentsOf(run: string): string[] {
   return Array.from(segmenter.segment(run))
     .filter(({ isWordLike }) => isWordLike)
     .map(({ segment }) => segment);
-}
-
-/** Characters before which a name may end without a space. */
-const MAY_FOLLOW_A_NAME = new RegExp(`[${SPACELESS}_.-]`, 'u');
-const MENTION = /(?<![\p{L}\p{M}\p{N}_.@-])@([\p{L}\p{Nd}][\p{L}\p{M}\p{Nd}_.-]*)/gu;
-const MAX_NAME_LENGTH = 32;
-/** Different names that one message may mention; further ones are just text. */
-const MAX_MENTIONS = 50;
-
-/**
- * The candidates for a user's name after each `@` of a text: their keys, longest first, since only the list of
- * users tells where a name ends in `@ana.` or `@太郎さん`.
- */
-export function mentionsIn(content: string): string[][] {
-  if (!content.includes('@')) return [];
-  const found = new Map<string, string[]>();
-  for (const [, raw = ''] of content.normalize('NFKC').matchAll(MENTION)) {
-    const letters = [...raw];
-    const whole = letters.slice(0, MAX_NAME_LENGTH);
-    const candidates: string[] = [];
-    for (let length = whole.length; length > 0; length--) {
-      const next = letters[length];
-      if (next !== undefined && !MAY_FOLLOW_A_NAME.test(next)) continue;
-      candidates.push(whole.slice(0, length).join('').toLowerCase());
-    }
-    if (candidates.length > 0) found.set(raw, candidates);
-    if (found.size === MAX_MENTIONS) break;
-  }
-  return [...found.values()];
 }

@@ -5,17 +5,23 @@ import { Batcher } from '../lib/batcher.ts';
 import type { Cancel, Clock } from '../lib/clock.ts';
 import { Semaphore } from '../lib/semaphore.ts';
 import type { Logger } from '../log.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
-import { ChangeCommitter, type MessageChange, type QueuedChange } from './changes.ts';
-import { DatabaseClock } from './database-clock.ts';
+import type { StoredMessage } from '../protocol/message.ts';
+import { ChangeCommitter } from './changes.ts';
 import { settleDuplicates } from './duplicates.ts';
+import {
+  type MessageChange,
+  noAnswer,
+  type Post,
+  type Posted,
+  type QueuedChange,
+  type QueuedPost,
+  toEntry,
+  Waiter,
+} from './entries.ts';
 import { Lane } from './lane.ts';
-import { LostCommits } from './lost-commits.ts';
+import { LostCommits, type WriterEvents } from './lost-commits.ts';
 import { PostCommitter } from './posts.ts';
-import { type Post, type Posted, type QueuedPost, toEntry } from './queued-post.ts';
 import type { MessageReader } from './reader.ts';
-import { noAnswer, type Queue, Waiter } from './waiter.ts';
-import type { WriterEvents } from './writer-events.ts';
 
 /** The cost of a change beside its new content, in UTF-16 units. */
 const CHANGE_COST = 200;
@@ -38,7 +44,7 @@ export type WriterDatabase = Pick<
  * under way. A room whose row another session holds gets a lane of its own until that is empty, so that it
  * delays no other room.
  */
-export class MessageWriter implements Queue {
+export class MessageWriter {
   readonly #lanes: Lane[];
   /** The lanes of rooms that other sessions hold, by room id. */
   readonly #blocked = new Map<number, Lane>();
@@ -66,10 +72,7 @@ export class MessageWriter implements Queue {
     this.#turns = new Semaphore(blockedLanes);
     this.#lost = new LostCommits({ db, events, clock, log }, timeout);
     const shared = { db, writes, messages, events, lost: this.#lost, log };
-    const databaseClock = new DatabaseClock({ db, clock }, timeout);
-    // Started early, so that the first post need not wait; if it fails, that post tries again.
-    databaseClock.start().catch(() => {});
-    this.#posts = new PostCommitter({ ...shared, clock: databaseClock });
+    this.#posts = new PostCommitter({ ...shared, clock, timeout });
     this.#changes = new ChangeCommitter(shared);
     const lookUp = async (entries: QueuedPost[]) => {
       const rest = new Set(await settleDuplicates(entries, shared));
@@ -120,7 +123,7 @@ export class MessageWriter implements Queue {
   findDuplicate(post: Post): Promise<Posted | undefined> {
     return new Promise((done, failed) => {
       this.#lookUps
-        .add(toEntry(post, () => new Waiter(done, failed)))
+        .add(toEntry(post, () => new Waiter({ resolve: done, reject: failed })))
         .then((isNew) => isNew && done(undefined))
         .catch((error) => failed(toChatError(error)));
     });
@@ -138,10 +141,6 @@ export class MessageWriter implements Queue {
     for (const lane of [...this.#blocked.values()]) await lane.settled();
     this.#lost.close();
     this.#expiry?.();
-  }
-
-  settled({ cost }: Waiter<never>): void {
-    this.#cost -= cost;
   }
 
   /** @throws {ChatError} when the queue has no room for an entry of this cost */
@@ -162,7 +161,10 @@ export class MessageWriter implements Queue {
     }
     this.#cost += cost;
     const until = this.parts.clock.monotonic() + this.parts.database.timeout * 1000;
-    const waiter = new Waiter(done, failed, this, cost, until);
+    const onSettled = () => {
+      this.#cost -= cost;
+    };
+    const waiter = new Waiter({ resolve: done, reject: failed, until, onSettled });
     this.#waiting.push(waiter);
     this.#expiry ??= this.parts.clock.every(LOOK_EVERY_MS, () => this.#expire());
     return waiter;

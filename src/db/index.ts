@@ -5,14 +5,14 @@ import { drizzle as drizzleBun } from 'drizzle-orm/bun-sql';
 import { migrate as migrateBun } from 'drizzle-orm/bun-sql/migrator';
 import type { DatabaseSettings } from '../config.ts';
 import { rootMessage } from '../lib/root-cause.ts';
-import type { Database } from './database.ts';
 import { openEmbedded } from './embedded.ts';
 import { neon } from './neon.ts';
 import { overBun, postgres } from './postgres.ts';
 import * as schema from './schema/index.ts';
+import type { Database } from './statements.ts';
 import { Upkeep } from './upkeep.ts';
 
-export { type Database, rows } from './database.ts';
+export { type Database, rows } from './statements.ts';
 
 export interface OpenDatabase {
   db: Database;

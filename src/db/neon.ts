@@ -2,9 +2,10 @@ import { Client, Pool } from '@neondatabase/serverless';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/neon-serverless';
 import { migrate } from 'drizzle-orm/neon-serverless/migrator';
-import { type Database, type Engine, MIGRATION_LOCK, sessionDeadlines } from './database.ts';
+import { type Engine, MIGRATION_LOCK, sessionDeadlines } from './engine.ts';
 import { ConnectionPool } from './pool.ts';
 import * as schema from './schema/index.ts';
+import type { Database } from './statements.ts';
 
 /**
  * A Neon database, over WebSockets.

@@ -2,16 +2,11 @@ import { SQL as BunSql } from 'bun';
 import { sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/bun-sql';
 import { migrate } from 'drizzle-orm/bun-sql/migrator';
-import {
-  type Database,
-  type Engine,
-  MIGRATION_LOCK,
-  type OpenPool,
-  sessionDeadlines,
-} from './database.ts';
+import { type Engine, MIGRATION_LOCK, type OpenPool, sessionDeadlines } from './engine.ts';
 import { sqlState } from './failures.ts';
 import { ConnectionPool, type PoolSettings } from './pool.ts';
 import * as schema from './schema/index.ts';
+import type { Database } from './statements.ts';
 
 type Options = ConstructorParameters<typeof BunSql>[0] & object;
 

@@ -1,11 +1,12 @@
 import { PATIENCE_MS, RedisLink } from '../bus/redis/link.ts';
-import type { Author, ChatService, Draft } from '../chat/chat.service.ts';
+import type { Author, ChatService } from '../chat/chat.service.ts';
 import { toChatError } from '../db/failures.ts';
 import { ChatError, errorCodes, invalidField } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { rootMessage } from '../lib/root-cause.ts';
 import type { Logger } from '../log.ts';
 import { missingUsername } from '../protocol/checks.ts';
+import type { Draft } from '../protocol/message.ts';
 import { NewMessage } from '../protocol/rest.ts';
 import type { Room } from '../protocol/room.ts';
 import { validator } from '../protocol/validator.ts';
@@ -34,7 +35,7 @@ type Consumer = { name: string; pending: number; idle: number };
 interface PreparedEntry {
   author: Author;
   room: Room;
-  draft: Draft;
+  draft: Draft & { clientId: string };
 }
 
 export interface IngestParts {
@@ -182,7 +183,7 @@ export class Ingest {
 
   /** @throws {ChatError} for entries that cannot be posted */
   async #prepare([entryId, fields]: Entry): Promise<PreparedEntry> {
-    const { username, room: name, to, id = entryId, ...draft } = parse(fields);
+    const { username, room: name, to, id = entryId, timestamp, ...draft } = parse(fields);
     if (username === undefined) throw missingUsername();
     const user = await this.parts.users.ensure(username);
     if (user.isBanned) throw new ChatError('banned', `"${user.username}" is banned.`);

@@ -1,6 +1,6 @@
-import type { Bus, BusEvent } from '../bus/bus.ts';
+import type { Bus, BusListener } from '../bus/bus.ts';
 import { ChatError, Disconnect } from '../errors.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 import {
   isUnrestricted,
   type Membership,
@@ -19,6 +19,7 @@ import { Resync } from './resync.ts';
 import { LiveRoom, type RoomEvent } from './room.ts';
 
 interface HubParts extends FeedParts {
+  bus: Bus;
   snapshots: RoomSnapshots;
 }
 
@@ -53,13 +54,11 @@ export class Hub {
   readonly #resync: Resync;
   readonly #unsubscribe: () => void;
 
-  constructor(
-    private readonly parts: HubParts,
-    private readonly bus: Bus,
-  ) {
-    this.#resync = new Resync(parts, (event) => this.bus.publish(event));
+  constructor(private readonly parts: HubParts) {
+    const { bus } = parts;
+    this.#resync = new Resync(parts, (event) => bus.publish(event));
     this.direct = new DirectCursors(parts, (roomIds) => this.#openBehind(roomIds));
-    this.#unsubscribe = bus.subscribe((event) => this.#handle(event));
+    this.#unsubscribe = bus.subscribe(this.#listener());
   }
 
   /** The number of rooms that are open. */
@@ -69,12 +68,12 @@ export class Hub {
 
   /** Whether all changes that other servers have committed are known here. */
   get isInSync(): boolean {
-    return this.bus.isInSync;
+    return this.parts.bus.isInSync;
   }
 
   /** Whether the room and its memberships are known here in their latest state. */
   isCurrent(live: LiveRoom): boolean {
-    return this.bus.isInSync && this.#resync.isVerified(live);
+    return this.parts.bus.isInSync && this.#resync.isVerified(live);
   }
 
   /**
@@ -135,9 +134,10 @@ export class Hub {
     );
   }
 
-  /** @param from as in {@link LiveRoom} */
+  /** @param from as in {@link Feed} */
   #add(room: Room, from?: number): LiveRoom {
-    const live = new LiveRoom(room, this.parts, () => this.#remove(live), from);
+    const onIdle = () => this.#remove(live);
+    const live: LiveRoom = new LiveRoom({ ...this.parts, room, from, onIdle });
     this.#rooms.set(room.id, live);
     this.#idByName.set(room.name, room.id);
     return live;
@@ -153,31 +153,24 @@ export class Hub {
     if (direct && live.feed.isLoaded) this.direct.set(direct, id, live.feed.rev);
   }
 
-  #handle(event: BusEvent): void {
-    switch (event.kind) {
-      case 'messages':
-        this.#take(event.room, event.messages);
-        return;
-      case 'resync':
-        if (event.roomIds) this.#lookAgain(event.roomIds);
-        else this.#resyncAll();
-        return;
-      case 'server.lost':
-        this.#resyncAll();
-        return;
-      case 'ephemeral': {
-        const { room, frame, except } = event;
+  #listener(): BusListener {
+    const handle = (event: RoomEvent) => {
+      this.#arrivals.handle(event);
+      this.#applyRoomEvent(event);
+    };
+    return {
+      messages: ({ room, messages }) => this.#take(room, messages),
+      resync: ({ roomIds }) => (roomIds ? this.#lookAgain(roomIds) : this.#resyncAll()),
+      'server.lost': () => this.#resyncAll(),
+      ephemeral: ({ room, frame, except }) => {
         const live = this.#rooms.get(room.id);
         if (live) live.showEphemeral(frame, except);
         else if (room.direct) this.parts.personal.toRoom(room, () => encode(frame), except);
-        return;
-      }
-      case 'room.updated':
-      case 'membership.updated':
-      case 'room.deleted':
-        this.#arrivals.handle(event);
-        this.#applyRoomEvent(event);
-    }
+      },
+      'room.updated': handle,
+      'membership.updated': handle,
+      'room.deleted': handle,
+    };
   }
 
   #take(room: Room, messages: StoredMessage[]): void {

@@ -9,9 +9,8 @@ import { Announcer } from './announcer.ts';
 import { Hub } from './hub.ts';
 import { LocalPresence } from './local-presence.ts';
 import { Notifier } from './notifier.ts';
-import { Personal, type Reader } from './personal.ts';
 import { Presence } from './presence.ts';
-import type { Publish } from './publisher.ts';
+import { Personal, type Publish, type Reader } from './publisher.ts';
 
 export interface LiveParts {
   messages: MessageReader;
@@ -53,8 +52,8 @@ export class Live {
     const announcer = new Announcer(parts);
     this.#personal = new Personal(parts.publish);
     const all = { ...parts, personal: this.#personal };
-    this.hub = new Hub(all, bus);
-    this.notifier = new Notifier(all, bus);
+    this.hub = new Hub(all);
+    this.notifier = new Notifier(all);
     this.local = new LocalPresence(parts, presenceGrace, {
       onEnter: (room, person) => bus.publish({ kind: 'presence.entered', server, room, person }),
       onLeave: (room, person) => bus.publish({ kind: 'presence.left', server, room, person }),

@@ -9,7 +9,7 @@ import type {
   PendingNotification,
 } from '../notifications/notification.service.ts';
 import { encode } from './encode.ts';
-import type { Personal, Reader } from './personal.ts';
+import type { Personal, Reader } from './publisher.ts';
 
 /** How many shown notifications are remembered, so that none is shown twice after a resync. */
 const REMEMBERED = 10_000;
@@ -37,18 +37,20 @@ export class Notifier {
       personal: Personal;
       clock: Clock;
       log: Logger;
+      bus: Bus;
     },
-    bus: Bus,
   ) {
     this.#lookAgain = new RetryLoop(parts, 'looking for notifications', () => this.#showMissed());
-    this.#unsubscribe = bus.subscribe((event) => {
-      if (event.kind === 'notified') void this.#deliver(event.notified);
-      if (event.kind === 'server.lost' || (event.kind === 'resync' && !event.roomIds))
-        this.#lookAgain.trigger();
-      if (event.kind !== 'personal') return;
-      const { frame } = event;
-      const text = encode(frame);
-      for (const id of event.userIds) parts.personal.toUser(id, frame.room, () => text);
+    this.#unsubscribe = parts.bus.subscribe({
+      notified: ({ notified }) => void this.#deliver(notified),
+      'server.lost': () => this.#lookAgain.trigger(),
+      resync: ({ roomIds }) => {
+        if (!roomIds) this.#lookAgain.trigger();
+      },
+      personal: ({ userIds, frame }) => {
+        const text = encode(frame);
+        for (const id of userIds) parts.personal.toUser(id, frame.room, () => text);
+      },
     });
   }
 

@@ -1,4 +1,4 @@
-import type { Bus, BusEvent, PeopleOfRoom } from '../bus/bus.ts';
+import type { Bus, BusListener, PeopleOfRoom } from '../bus/bus.ts';
 import type { Cancel, Clock } from '../lib/clock.ts';
 import { isInScope, type Person, type Scope } from '../protocol/identity.ts';
 import type { RoomRef } from '../protocol/room.ts';
@@ -51,7 +51,7 @@ export class Presence {
     private readonly grace: number,
     private readonly events: PresenceEvents,
   ) {
-    this.#unsubscribe = parts.bus.subscribe((event) => this.#handle(event));
+    this.#unsubscribe = parts.bus.subscribe(this.#listener());
   }
 
   /** The number of users in the room. */
@@ -99,28 +99,26 @@ export class Presence {
     this.#unsubscribe();
   }
 
-  #handle(event: BusEvent): void {
-    switch (event.kind) {
-      case 'presence.entered':
-        if (!this.#servers.has(event.server)) this.#servers.set(event.server, 'partly');
-        this.#add(event.server, event.room, event.person);
-        return;
-      case 'presence.left':
-        this.#remove(event.server, event.room, event.person);
-        return;
-      case 'presence.snapshot':
+  #listener(): BusListener {
+    const { bus } = this.parts;
+    return {
+      'presence.entered': ({ server, room, person }) => {
+        if (!this.#servers.has(server)) this.#servers.set(server, 'partly');
+        this.#add(server, room, person);
+      },
+      'presence.left': ({ server, room, person }) => void this.#remove(server, room, person),
+      'presence.snapshot': ({ server, rooms, isAsking }) => {
         // The users of this server are known already, one event at a time.
-        if (event.server === this.parts.bus.server) return;
-        this.#replace(event.server, event.rooms);
-        if (event.isAsking) this.#publishSoon(false);
-        return;
-      case 'server.lost':
-        this.#lose(event.server, event.silent);
-        return;
-      case 'resync':
+        if (server === bus.server) return;
+        this.#replace(server, rooms);
+        if (isAsking) this.#publishSoon(false);
+      },
+      'server.lost': ({ server, silent }) => this.#lose(server, silent),
+      resync: ({ roomIds }) => {
         // Other servers may have missed events of this one, and this one events of theirs.
-        if (!event.roomIds && this.parts.bus.isShared) this.#publishSoon(true);
-    }
+        if (!roomIds && bus.isShared) this.#publishSoon(true);
+      },
+    };
   }
 
   #inScope(scope: Scope): PresentRoom[] {

@@ -1,57 +1,11 @@
 import { MAX_PAGE_BYTES, MAX_PAGE_CHANGES } from '../protocol/frames.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
-import { fullMessage } from './encode.ts';
+import type { StoredMessage } from '../protocol/message.ts';
+import type { EncodedChange } from './encode.ts';
 
-/** A message in its state after a change of the room, and its text in protocol 1. */
-export interface EncodedChange {
-  rev: number;
-  message: StoredMessage;
-  text: string;
-  /** The bytes of the text and a comma. */
-  bytes: number;
-}
-
-export function encodeChange(message: StoredMessage): EncodedChange {
-  const text = fullMessage(message);
-  return { rev: message.rev, message, text, bytes: Buffer.byteLength(text) + 1 };
-}
-
-/** The bytes of a `changes` frame beside its changes: its other fields, with the longest name of a room. */
-const BATCH_BYTES = 128;
-
-/** Splits changes into runs of consecutive `rev`s that each fit into one `changes` frame; each has at least one. */
-export function batchesOf(changes: EncodedChange[]): EncodedChange[][] {
-  const batches: EncodedChange[][] = [];
-  let bytes = 0;
-  for (const change of changes) {
-    const batch = batches.at(-1);
-    const isNext = batch?.at(-1)?.rev === change.rev - 1;
-    if (batch && isNext && bytes + change.bytes <= MAX_PAGE_BYTES) {
-      batch.push(change);
-      bytes += change.bytes;
-    } else {
-      batches.push([change]);
-      bytes = BATCH_BYTES + change.bytes;
-    }
-  }
-  return batches;
-}
-
-/** The text of a batch; a single change is a frame of its own. */
-export function encodeBatch(room: string, batch: EncodedChange[]): string {
-  const texts = batch.map(({ text }) => text).join(',');
-  return batch.length === 1 ? texts : `{"type":"changes","room":"${room}","changes":[${texts}]}`;
-}
-
-/** As many of the changes as one page may have; at least one. */
-export function withinLimits(changes: EncodedChange[]): EncodedChange[] {
-  let total = 0;
-  const tooMany = changes.findIndex(({ bytes }, index) => {
-    total += bytes;
-    return index === MAX_PAGE_CHANGES || (index > 0 && total > MAX_PAGE_BYTES);
-  });
-  return tooMany === -1 ? changes : changes.slice(0, tooMany);
-}
+/** How many messages a newcomer gets. */
+const SHOWN = 10;
+/** How many are kept, so that a few may be deleted before older ones must be read from the database. */
+export const KEPT = 20;
 
 /** The latest changes of a room, as many as one page may have: each message once, in its latest state, by `rev`. */
 export class ReplayBuffer {
@@ -59,10 +13,11 @@ export class ReplayBuffer {
   #bytes = 0;
 
   /** @param start the `rev` after which the buffer has every change */
-  constructor(
-    changes: EncodedChange[],
-    private start: number,
-  ) {
+  constructor(private start: number) {}
+
+  /** Fills the empty buffer. @param start the `rev` after which it then has every change */
+  fill(changes: EncodedChange[], start: number): void {
+    this.start = start;
     for (const change of changes) this.push(change);
   }
 
@@ -135,5 +90,55 @@ export class ReplayBuffer {
   #forget(id: number): void {
     const index = this.#changes.findIndex(({ message }) => message.id === id);
     if (index !== -1) this.#bytes -= this.#changes.splice(index, 1)[0]?.bytes ?? 0;
+  }
+}
+
+/** The newest messages of a room that are not deleted, in their latest state, by `seq`. */
+export class Newest {
+  #changes: EncodedChange[] = [];
+  /** The room has no older messages. */
+  #isAll = false;
+
+  /** Fewer than a newcomer gets are known, and the room may have more. */
+  get isShort(): boolean {
+    return !this.#isAll && this.#changes.length < SHOWN;
+  }
+
+  newest(): EncodedChange[] {
+    return this.#changes.slice(-SHOWN);
+  }
+
+  /** Takes in a new or changed message. */
+  apply(change: EncodedChange): void {
+    const { id, seq, deletedAt } = change.message;
+    const index = this.#changes.findIndex(({ message }) => message.id === id);
+    if (index !== -1) {
+      this.#changes.splice(index, 1, ...(deletedAt ? [] : [change]));
+      return;
+    }
+    if (deletedAt || !this.#isAmongNewest(change)) return;
+    const next = this.#changes.findIndex(({ message }) => message.seq > seq);
+    this.#changes.splice(next === -1 ? this.#changes.length : next, 0, change);
+    if (this.#changes.length > KEPT) {
+      this.#changes.shift();
+      this.#isAll = false;
+    }
+  }
+
+  /** Whether no unknown message can lie between this one and the oldest that is kept. */
+  #isAmongNewest({ rev, message: { seq } }: EncodedChange): boolean {
+    const [oldest] = this.#changes;
+    return this.#isAll || (oldest ? seq > oldest.message.seq : rev === seq);
+  }
+
+  /**
+   * Replaces all that is kept.
+   *
+   * @param found the newest messages, by `seq`
+   * @param isAll whether the room has no others
+   */
+  fill(found: EncodedChange[], isAll: boolean): void {
+    this.#changes = found;
+    this.#isAll = isAll;
   }
 }

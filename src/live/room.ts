@@ -10,6 +10,7 @@ import {
 } from '../protocol/room.ts';
 import { encode } from './encode.ts';
 import { Feed, type FeedParts } from './feed.ts';
+import { Pages } from './pages.ts';
 
 /** The events that may change the rights in a room. */
 export type RoomEvent = Extract<
@@ -24,24 +25,25 @@ export class LiveRoom {
   readonly name: string;
   readonly epoch: string;
   readonly feed: Feed;
+  readonly pages: Pages;
   #refCount = 0;
   readonly #eventListeners = new Set<(text: string) => void>();
   readonly #subscribers = new Subscribers();
 
-  /**
-   * @param onIdle is called when the last hold of the room is released
-   * @param from as in {@link Feed}
-   */
+  /** @param parts `onIdle` is called when the last hold of the room is released; `from` as in {@link Feed} */
   constructor(
-    room: Room,
-    private readonly parts: FeedParts,
-    private readonly onIdle: () => void,
-    from?: number,
+    private readonly parts: FeedParts & {
+      room: Room;
+      from?: number | undefined;
+      onIdle(): void;
+    },
   ) {
+    const { room, messages } = parts;
     this.room = room;
     this.name = room.name;
     this.epoch = room.epoch;
-    this.feed = new Feed(room, parts, from);
+    this.feed = new Feed(parts);
+    this.pages = new Pages({ room, feed: this.feed, messages });
   }
 
   /** Keeps the room open until the returned function is called. */
@@ -52,7 +54,7 @@ export class LiveRoom {
       if (!isHeld) return;
       isHeld = false;
       this.#refCount -= 1;
-      if (this.#refCount === 0) this.onIdle();
+      if (this.#refCount === 0) this.parts.onIdle();
     };
   }
 

@@ -1,9 +1,8 @@
 import { inArray, type SQL, sql } from 'drizzle-orm';
 import type { Bus, Notified } from '../bus/bus.ts';
 import type { MessageReader } from '../chat/reader.ts';
-import { array } from '../db/array.ts';
-import { type Database, rows } from '../db/index.ts';
 import { notifications, rooms, users } from '../db/schema/index.ts';
+import { array, type Database, rows } from '../db/statements.ts';
 import { ChatError, invalidField } from '../errors.ts';
 import { Batcher } from '../lib/batcher.ts';
 import type { Clock } from '../lib/clock.ts';

@@ -7,12 +7,12 @@ import {
   Id,
   Ignored,
   MessageId,
-  Recipient,
   Room,
   Seq,
   strict,
   Username,
 } from './fields.ts';
+import { newMessage } from './message.ts';
 import type { serverFrames } from './server-frames.ts';
 
 const Token = Type.String({ description: 'a token of POST /sessions' });
@@ -66,17 +66,7 @@ export const clientFrames = {
   ),
   message: frame(
     'message',
-    {
-      content: Type.Optional(Content),
-      username: Type.Optional(Username),
-      room: Type.Optional(Room),
-      to: Type.Optional(Recipient),
-      replyTo: Type.Optional({
-        ...MessageId,
-        description: 'the id of an earlier message of the room',
-      }),
-      data: Type.Optional(Data),
-    },
+    newMessage,
     'Post a message. With an `id` it is acknowledged, and stored once however often it is sent. It has `content`, `data` or both; `to` and `replyTo` need protocol 1.',
     { username: 'string', content: 'string' },
   ),

@@ -3,83 +3,15 @@ import { expected } from './checks.ts';
 import {
   Content,
   Data,
-  Emoji,
   EventName,
   Id,
   Ignored,
-  MessageId,
-  Recipient,
-  Room,
   RoomName,
   strict,
   Timestamp,
   Username,
 } from './fields.ts';
-
-/** The most different reactions that a message shows, and the most names with each. */
-export const MAX_REACTIONS = 20;
-
-const Reaction = Type.Object(
-  {
-    emoji: Emoji,
-    count: Type.Integer({ description: 'the number of users that reacted with it' }),
-    usernames: Type.Array(Username, { description: 'the first 20 of them' }),
-  },
-  { title: 'Reaction' },
-);
-export type Reaction = Static<typeof Reaction>;
-
-const messageExtras = {
-  to: Type.Optional(Type.String({ description: 'of a direct message: its recipient' })),
-  replyTo: Type.Optional(Type.Integer({ description: 'the id of an earlier message of the room' })),
-  data: Type.Optional(Type.Unknown({ description: 'JSON of the sender’s program' })),
-  mentions: Type.Optional(
-    Type.Array(Username, { description: 'the users that the content mentions by @name' }),
-  ),
-  reactions: Type.Optional(
-    Type.Array(Reaction, { description: 'the first 20 emoji, each with its users' }),
-  ),
-  editedAt: Type.Optional(
-    Type.String({ format: 'date-time', description: 'the time of the last edit' }),
-  ),
-  deletedAt: Type.Optional(
-    Type.String({
-      format: 'date-time',
-      description: 'the time of its deletion, after which it has no content',
-    }),
-  ),
-  clientId: Type.Optional(Type.String({ description: 'the `id` of the sender' })),
-};
-
-const storedMessage = {
-  id: 42,
-  room: 'general',
-  seq: 7,
-  rev: 7,
-  userId: 1,
-  username: 'ana',
-  content: 'hi',
-  createdAt: '2026-11-21T09:30:00.000Z',
-};
-
-/** A message, everywhere but in protocol 0. */
-export const StoredMessage = Type.Object(
-  {
-    id: Type.Integer({ description: 'unique on this server' }),
-    room: RoomName,
-    seq: Type.Integer({ description: 'its number in the room, which never changes' }),
-    rev: Type.Integer({ description: 'the number of its last change in the room' }),
-    userId: Type.Integer({ description: 'the author' }),
-    username: Username,
-    content: Type.String({
-      description: 'empty for a message with `data` only, and after its deletion',
-    }),
-    createdAt: Type.String({ format: 'date-time', description: 'the time at which it was stored' }),
-    ...messageExtras,
-  },
-  { title: 'Message', description: 'A message.', examples: [storedMessage] },
-);
-export type StoredMessage = Static<typeof StoredMessage>;
+import { newMessage, StoredMessage, storedMessage } from './message.ts';
 
 /** A notification, stored until it is read. */
 export const Notification = Type.Object(
@@ -116,15 +48,7 @@ function body<P extends TProperties>(title: string, properties: P, example: obje
 
 export const NewMessage = body(
   'NewMessage',
-  {
-    username: Type.Optional(Username),
-    content: Type.Optional(Content),
-    room: Type.Optional(Room),
-    to: Type.Optional(Recipient),
-    id: Type.Optional(Id),
-    replyTo: Type.Optional(MessageId),
-    data: Type.Optional(Data),
-  },
+  { ...newMessage, id: Type.Optional(Id) },
   { username: 'ana', content: 'hi' },
 );
 

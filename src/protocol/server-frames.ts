@@ -1,7 +1,8 @@
 import { type TProperties, Type } from '@sinclair/typebox';
 import { type ErrorCode, errorCodes } from '../errors.ts';
 import { Data, EventName, RoomName, Seq, Timestamp, Username } from './fields.ts';
-import { Notification, StoredMessage } from './rest.ts';
+import { StoredMessage } from './message.ts';
+import { Notification } from './rest.ts';
 
 function frame<T extends string, P extends TProperties>(
   type: T,

@@ -18,10 +18,11 @@ export class DirectRooms {
   readonly #known = new LruMap<string, Room>(REMEMBERED);
 
   constructor(private readonly parts: { db: Database; bus: Bus; limits: Limits; ids: Ids }) {
-    parts.bus.subscribe((event) => {
-      if (event.kind !== 'room.updated' || !event.room.direct) return;
-      const [low, high = low] = event.room.direct;
-      if (low && high) this.#known.set(`${low.id} ${high.id}`, event.room);
+    parts.bus.subscribe({
+      'room.updated': ({ room }) => {
+        const [low, high = low] = room.direct ?? [];
+        if (low && high) this.#known.set(`${low.id} ${high.id}`, room);
+      },
     });
   }
 

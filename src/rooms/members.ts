@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, inArray, or, type SQL, sql } from 'drizzle-orm';
 import type { Bus } from '../bus/bus.ts';
-import { type Database, rows } from '../db/index.ts';
 import { memberships, messages, readCursors, rooms, users } from '../db/schema/index.ts';
+import { type Database, rows } from '../db/statements.ts';
 import { ChatError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { isSameName, parseUsername } from '../protocol/checks.ts';

@@ -1,7 +1,6 @@
 import { eq, sql } from 'drizzle-orm';
-import { type Database, rows } from '../db/index.ts';
-import { deleteNotifications } from '../db/locks.ts';
 import { messages, reactions, readCursors, tombstones } from '../db/schema/index.ts';
+import { type Database, deleteNotifications, rows } from '../db/statements.ts';
 import type { Clock } from '../lib/clock.ts';
 import { RetryLoop } from '../lib/retry.ts';
 import type { Logger } from '../log.ts';

@@ -1,7 +1,6 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
-import { array } from '../db/array.ts';
-import { type Database, rows } from '../db/index.ts';
 import { memberships, rooms } from '../db/schema/index.ts';
+import { array, type Database, rows } from '../db/statements.ts';
 import { isUnrestricted, type Membership, NO_MEMBERSHIP, type Room } from '../protocol/room.ts';
 import { roomColumns } from './columns.ts';
 

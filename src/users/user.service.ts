@@ -62,12 +62,14 @@ export class UserService {
     this.#lookAgain = new RetryLoop({ clock, log }, 'reading watched users', () =>
       this.#lookAtWatched(),
     );
-    this.#unsubscribe = bus.subscribe((event) => {
-      if (event.kind === 'user.updated') this.#apply(event.user);
-      if (event.kind !== 'resync' || event.roomIds) return;
-      this.#forgotten += 1;
-      this.#remembered.clear();
-      this.#lookAgain.trigger();
+    this.#unsubscribe = bus.subscribe({
+      'user.updated': ({ user }) => this.#apply(user),
+      resync: ({ roomIds }) => {
+        if (roomIds) return;
+        this.#forgotten += 1;
+        this.#remembered.clear();
+        this.#lookAgain.trigger();
+      },
     });
   }
 

@@ -3,7 +3,7 @@ import type { ReadCursors } from '../chat/read-cursors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { withId, withMessages } from '../live/encode.ts';
 import type { ClientFrame, FrameOf } from '../protocol/frames.ts';
-import type { StoredMessage } from '../protocol/rest.ts';
+import type { StoredMessage } from '../protocol/message.ts';
 import type { Room } from '../protocol/room.ts';
 import type { RoomService } from '../rooms/room.service.ts';
 import type { Needs, Session } from './session.ts';
@@ -76,12 +76,11 @@ export function createCommands({ chat, cursors, rooms, clock }: CommandParts): C
       isCountedAsMessage: true,
       pipelined(session, frame) {
         checkFields(frame, session.protocol, ['to', 'replyTo']);
-        const { content, data, id, replyTo, to } = frame;
+        const { type, username, room: name, to, id, timestamp, ...draft } = frame;
         const begin = (room: Room) => async () => {
-          const draft = { content, clientId: id, data, replyTo };
-          const { message } = await chat.post(session.author, room, draft);
-          const { id: messageId, seq, createdAt: timestamp } = message;
-          session.acknowledge(frame, { room: room.name, messageId, seq, timestamp });
+          const { message } = await chat.post(session.author, room, { ...draft, clientId: id });
+          const { id: messageId, seq, createdAt } = message;
+          session.acknowledge(frame, { room: room.name, messageId, seq, timestamp: createdAt });
         };
         const room =
           to === undefined
@@ -123,7 +122,7 @@ export function createCommands({ chat, cursors, rooms, clock }: CommandParts): C
       needs: 'protocol 1',
       async queued(session, frame) {
         const { live } = session.subscription(frame);
-        const { texts, more } = await live.feed.history(frame, session.reader);
+        const { texts, more } = await live.pages.history(frame, session.reader);
         const reply = { type: 'history', ...withId(frame), room: live.name, more } as const;
         session.sendText(withMessages(reply, texts));
       },

@@ -3,8 +3,8 @@ import type { ReadCursor, ReadCursors } from '../chat/read-cursors.ts';
 import { ChatError, Disconnect } from '../errors.ts';
 import { networkOf } from '../limits/address.ts';
 import { basicMessage, encode, systemFrame, withId, withMessages } from '../live/encode.ts';
-import type { Page } from '../live/feed.ts';
 import type { Live } from '../live/live.ts';
+import type { Page } from '../live/pages.ts';
 import type { LiveRoom, Subscription } from '../live/room.ts';
 import { parseRoomName } from '../protocol/checks.ts';
 import {
@@ -168,10 +168,10 @@ export class Session {
       // Messages are read last, since a busy room soon has newer ones.
       read: async (live) => ({
         cursor: await this.parts.cursors.getOrCreate(user, live.room),
-        fetched: await live.feed.fetch(frame, this.reader),
+        fetched: await live.pages.fetch(frame, this.reader),
       }),
       subscribe: (live, membership, { cursor, fetched }) => {
-        const page = live.feed.page(frame, fetched);
+        const page = live.pages.page(frame, fetched);
         this.#state = this.#state.isJoined ? this.#state : this.#begin(user, protocol);
         this.#completeJoin(this.#state, frame, { live, membership, page, cursor });
       },

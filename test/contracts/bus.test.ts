@@ -6,7 +6,7 @@ import { RedisStreams } from '../../src/bus/redis/streams.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { systemIds } from '../../src/lib/ids.ts';
 import { createLogger } from '../../src/log.ts';
-import type { StoredMessage } from '../../src/protocol/rest.ts';
+import type { StoredMessage } from '../../src/protocol/message.ts';
 import { cuttableProxy } from '../support/cuttable-proxy.ts';
 import { hasOwnRedis, ownRedis, testWithOwnRedis } from '../support/own-services.ts';
 import { busContract, Listener, note } from './bus.contract.ts';

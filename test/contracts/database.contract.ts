@@ -2,7 +2,7 @@ import { describe, expect, type test as plainTest } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { MemoryBus } from '../../src/bus/memory.ts';
 import { ChatService } from '../../src/chat/chat.service.ts';
-import type { Post } from '../../src/chat/queued-post.ts';
+import type { Post } from '../../src/chat/entries.ts';
 import { ReadCursors } from '../../src/chat/read-cursors.ts';
 import { MessageReader } from '../../src/chat/reader.ts';
 import { readSettings } from '../../src/config.ts';
@@ -37,8 +37,8 @@ export function databaseContract(
     const { db } = database;
     const bus = new MemoryBus();
     const published: number[] = [];
-    bus.subscribe((event) => {
-      if (event.kind === 'messages') published.push(...event.messages.map(({ rev }) => rev));
+    bus.subscribe({
+      messages: ({ messages }) => published.push(...messages.map(({ rev }) => rev)),
     });
     const messages = new MessageReader({ db });
     const users = new UserService({ db, bus, clock, log });

@@ -33,9 +33,9 @@ function services(database: OpenDatabase) {
   const clock = systemClock;
   const bus = new MemoryBus();
   const published: { roomId: number; rev: number }[] = [];
-  bus.subscribe((event) => {
-    if (event.kind !== 'messages') return;
-    published.push(...event.messages.map(({ rev }) => ({ roomId: event.room.id, rev })));
+  bus.subscribe({
+    messages: ({ room, messages }) =>
+      published.push(...messages.map(({ rev }) => ({ roomId: room.id, rev }))),
   });
   const limits = new Limits({ clock }, readSettings(UNLIMITED));
   const messages = new MessageReader({ db });

@@ -1,6 +1,6 @@
 import { expect } from 'bun:test';
 import type { ChangeFrame } from '../../src/protocol/frames.ts';
-import type { StoredMessage } from '../../src/protocol/rest.ts';
+import type { StoredMessage } from '../../src/protocol/message.ts';
 import { Author, type Deed, Device } from './device.ts';
 import type { seeded } from './random.ts';
 

@@ -8,7 +8,7 @@ import { createLogger } from '../../src/log.ts';
 import type { NotificationService } from '../../src/notifications/notification.service.ts';
 import type { ChangeFrame, ClientFrame, ServerFrame } from '../../src/protocol/frames.ts';
 import type { Identity, UserState } from '../../src/protocol/identity.ts';
-import type { StoredMessage } from '../../src/protocol/rest.ts';
+import type { StoredMessage } from '../../src/protocol/message.ts';
 import {
   isUnrestricted,
   type Membership,

@@ -1,6 +1,6 @@
 import { expect, test } from 'bun:test';
-import { ShownMessages } from '../../src/live/shown.ts';
-import type { StoredMessage } from '../../src/protocol/rest.ts';
+import { ShownMessages } from '../../src/live/feed.ts';
+import type { StoredMessage } from '../../src/protocol/message.ts';
 
 function change(seq: number, rev = seq): StoredMessage {
   const createdAt = new Date(0).toISOString();

@@ -1,7 +1,7 @@
 import type { Cancel, Clock } from '../../lib/clock.ts';
 import type { Ids } from '../../lib/ids.ts';
 import type { Logger } from '../../log.ts';
-import type { Bus, BusEvent } from '../bus.ts';
+import type { Bus, BusEvent, BusListener } from '../bus.ts';
 import { MemoryBus } from '../memory.ts';
 import { type Entry, encoded, shardKey, timeOf } from './entries.ts';
 import { BEAT_MS, Heartbeats } from './heartbeats.ts';
@@ -154,7 +154,7 @@ export class RedisStreams implements Bus {
     });
   }
 
-  subscribe(listener: (event: BusEvent) => void): () => void {
+  subscribe(listener: BusListener): () => void {
     return this.#local.subscribe(listener);
   }
 

@@ -46,9 +46,10 @@ export function createMetrics(
     help: 'Resyncs from the database after the bus may have lost changes',
     registers,
   });
-  bus.subscribe((event) => {
-    if (event.kind === 'messages') changes.inc(event.messages.length);
-    if (event.kind === 'resync' || event.kind === 'server.lost') doubts.inc();
+  bus.subscribe({
+    messages: ({ messages }) => changes.inc(messages.length),
+    resync: () => doubts.inc(),
+    'server.lost': () => doubts.inc(),
   });
   return () => {
     if (!ofProcess) {

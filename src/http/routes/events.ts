@@ -4,10 +4,9 @@ import { invalidField } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { networkOf } from '../../limits/address.ts';
 import type { Limits } from '../../limits/limits.ts';
-import type { Cursor, Feed } from '../../live/feed.ts';
 import type { Hub } from '../../live/hub.ts';
-import type { LiveRoom } from '../../live/room.ts';
-import { Subscription } from '../../live/room.ts';
+import type { Cursor } from '../../live/pages.ts';
+import { type LiveRoom, Subscription } from '../../live/room.ts';
 import { parseRoomName } from '../../protocol/checks.ts';
 import { DEFAULT_ROOM } from '../../protocol/frames.ts';
 import type { Identity } from '../../protocol/identity.ts';
@@ -53,7 +52,7 @@ export function eventRoutes(parts: EventParts) {
         const reader = networkOf(origin.address);
         const listener = { identity, address: origin.address };
         const { live, leave } = await enter(parts, listener, name, () => over.abort());
-        const start = await startOf(live.feed, asked, reader).catch((error) => {
+        const start = await startOf(live, asked, reader).catch((error) => {
           leave();
           throw error;
         });
@@ -131,11 +130,15 @@ async function enter(
 }
 
 /** The `rev` after which a stream begins; for a cursor of another history, that before the newest messages. */
-async function startOf(feed: Feed, asked: Cursor | undefined, reader: string): Promise<number> {
+async function startOf(
+  { feed, pages }: LiveRoom,
+  asked: Cursor | undefined,
+  reader: string,
+): Promise<number> {
   if (asked === undefined) return feed.rev;
-  if (!feed.isInHistory(asked)) await feed.fetch(asked, reader);
-  if (feed.isInHistory(asked)) return asked.since;
-  return Math.min(feed.rev, ...feed.page(asked).changes.map(({ rev }) => rev - 1));
+  if (!pages.isInHistory(asked)) await pages.fetch(asked, reader);
+  if (pages.isInHistory(asked)) return asked.since;
+  return Math.min(feed.rev, ...pages.page(asked).changes.map(({ rev }) => rev - 1));
 }
 
 /**
@@ -209,11 +212,11 @@ function stream(
         return;
       }
       // When the database does not answer, the stream ends and the client resumes.
-      const fetched = await live.feed.fetch({ since: cursor }, reader).catch((error) => {
+      const fetched = await live.pages.fetch({ since: cursor }, reader).catch((error) => {
         end();
         throw error;
       });
-      const { changes, rev } = live.feed.page({ since: cursor }, fetched);
+      const { changes, rev } = live.pages.page({ since: cursor }, fetched);
       cursor = rev;
       const events = changes.map(({ rev, text }) => `id: ${rev}@${live.epoch}\ndata: ${text}\n\n`);
       controller.enqueue(encoder.encode(events.join('')));

@@ -1,7 +1,8 @@
 import { Elysia } from 'elysia';
 import type { ChatService } from '../../chat/chat.service.ts';
+import { StoredMessage } from '../../protocol/message.ts';
 import { problemReplies, usual } from '../../protocol/problems.ts';
-import { NewContent, StoredMessage } from '../../protocol/rest.ts';
+import { NewContent } from '../../protocol/rest.ts';
 import type { AuthService } from '../../users/auth/auth.service.ts';
 import { describe } from '../describe.ts';
 import { json } from '../input.ts';

@@ -4,8 +4,9 @@ import type { ChatService } from '../../chat/chat.service.ts';
 import type { MessageReader } from '../../chat/reader.ts';
 import type { Search } from '../../chat/search.ts';
 import { networkOf } from '../../limits/address.ts';
+import { StoredMessage } from '../../protocol/message.ts';
 import { problemReplies, usual } from '../../protocol/problems.ts';
-import { NewMessage, StoredMessage } from '../../protocol/rest.ts';
+import { NewMessage } from '../../protocol/rest.ts';
 import type { RoomService } from '../../rooms/room.service.ts';
 import type { AuthService } from '../../users/auth/auth.service.ts';
 import { describe } from '../describe.ts';
@@ -52,11 +53,10 @@ export function messageRoutes(parts: {
     .post(
       '/messages',
       async ({ identity, origin: { address }, body, set }) => {
-        const { username, room: name, to, id: clientId, content, data, replyTo } = body;
+        const { username, room: name, to, id, timestamp, ...draft } = body;
         const author = await auth.authorPrincipal(identity, username, address);
         const room = await chat.resolve(author, { room: name, to });
-        const draft = { content, clientId, data, replyTo };
-        const { message, duplicate } = await chat.post(author, room, draft);
+        const { message, duplicate } = await chat.post(author, room, { ...draft, clientId: id });
         set.status = duplicate ? 200 : 201;
         return message;
       },

@@ -3,7 +3,7 @@ import { MemoryBus } from '../../../src/bus/memory.ts';
 import type { MessageReader } from '../../../src/chat/reader.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { Hub } from '../../../src/live/hub.ts';
-import { Personal } from '../../../src/live/personal.ts';
+import { Personal } from '../../../src/live/publisher.ts';
 import { createLogger } from '../../../src/log.ts';
 import { NO_MEMBERSHIP } from '../../../src/protocol/room.ts';
 import type { RoomSnapshots } from '../../../src/rooms/snapshots.ts';
@@ -14,17 +14,15 @@ test('a reader is looked up once, whatever changes in other rooms and for other 
   const messages = {
     changes: async () => ({ messages: [], more: false }),
   } as unknown as MessageReader;
-  const hub = new Hub(
-    {
-      messages,
-      snapshots: {} as RoomSnapshots,
-      publish: () => {},
-      personal: new Personal(() => {}),
-      clock: systemClock,
-      log: createLogger('silent'),
-    },
+  const hub = new Hub({
+    messages,
+    snapshots: {} as RoomSnapshots,
     bus,
-  );
+    publish: () => {},
+    personal: new Personal(() => {}),
+    clock: systemClock,
+    log: createLogger('silent'),
+  });
   let lookups = 0;
   const entered = await hub.enter(room.name, {
     principal: () => ({ identity: { kind: 'guest' }, user: { id: 1, username: 'ana' } }),

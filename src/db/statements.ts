@@ -1,5 +1,30 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { notifications, rooms } from './schema/index.ts';
+import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
+import * as schema from './schema/index.ts';
+
+const { notifications, rooms } = schema;
+
+/** The database for the services, the same type for all three engines. */
+export type Database = PgDatabase<PgQueryResultHKT, typeof schema>;
+
+/** Rows of a statement written by hand; the drivers wrap them differently. */
+export async function rows<Row>(db: Pick<Database, 'execute'>, statement: SQL): Promise<Row[]> {
+  const result = (await db.execute(statement)) as Row[] | { rows: Row[] };
+  return Array.isArray(result) ? result : result.rows;
+}
+
+/**
+ * An array as Postgres reads it from text, which every driver passes on untouched.
+ *
+ * @see https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
+ */
+export function array(values: (number | string | null | undefined)[]): string {
+  const items = values.map((value) => {
+    if (value === undefined || value === null) return 'NULL';
+    return typeof value === 'number' ? value : `"${value.replace(/["\\]/g, '\\$&')}"`;
+  });
+  return `{${items.join(',')}}`;
+}
 
 /*
  * The one order in which statements take locks, so that no two ever wait for each other in a circle:

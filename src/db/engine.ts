@@ -1,16 +1,5 @@
-import type { SQL } from 'drizzle-orm';
-import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
 import type { Pulse } from './pool.ts';
-import type * as schema from './schema/index.ts';
-
-/** The database for the services, the same type for all three engines. */
-export type Database = PgDatabase<PgQueryResultHKT, typeof schema>;
-
-/** Rows of a statement written by hand; the drivers wrap them differently. */
-export async function rows<Row>(db: Pick<Database, 'execute'>, statement: SQL): Promise<Row[]> {
-  const result = (await db.execute(statement)) as Row[] | { rows: Row[] };
-  return Array.isArray(result) ? result : result.rows;
-}
+import type { Database } from './statements.ts';
 
 /** A database over a pool of connections. */
 export interface OpenPool {
