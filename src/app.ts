@@ -105,7 +105,7 @@ export async function createApp({
     : undefined;
 
   const isConnected = streams && (() => streams.isConnected);
-  const metrics = createMetrics({ gateway, live, isConnected }, bus);
+  const metrics = createMetrics({ gateway, live, clock, isConnected }, bus);
   const app = await http({
     ...{ settings, auth, chat, clock, cursors, limits, live, log, members, messages },
     ...{ notifications, rooms, search, users, metrics, isConnected },

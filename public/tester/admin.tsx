@@ -4,16 +4,19 @@ import { explain } from './explain.ts';
 import { Graph } from './graph.tsx';
 import { number, t } from './i18n.ts';
 import { POINTS } from './latency.ts';
+import { LatencyTable } from './latency-table.tsx';
 import { Figure } from './load-lab.tsx';
-import { type Metric, readMetrics } from './metrics.ts';
+import { figureOf, type Metric, readMetrics } from './metrics.ts';
 import type { Session } from './session.ts';
 
 /** How often the figures are asked for, in milliseconds. */
 const ASK_MS = 2000;
+/** Answers that are remembered: those of a minute. */
+const REMEMBERED = 60_000 / ASK_MS + 1;
 
 /** For admins: how the server does, its rooms, and who may come in. */
 export function Admin({ session }: { session: Session }) {
-  const [metrics, setMetrics] = useState<Metric[]>();
+  const [seen, setSeen] = useState<Metric[][]>([]);
   const [rates, setRates] = useState<number[]>([]);
   const [rooms, setRooms] = useState<RoomInfo[]>([]);
   const [problem, setProblem] = useState<string>();
@@ -34,7 +37,7 @@ export function Admin({ session }: { session: Session }) {
           setRates((before) => [...before, rate].slice(-POINTS));
         }
         last = { at, changes };
-        setMetrics(found);
+        setSeen((before) => [...before, found].slice(-REMEMBERED));
         setRooms(listed.toSorted((a, b) => b.userCount - a.userCount));
         setProblem(undefined);
       } catch (error) {
@@ -65,6 +68,8 @@ export function Admin({ session }: { session: Session }) {
     }
   }
 
+  const metrics = seen.at(-1);
+  const top = Math.max(10, ...rates);
   return (
     <>
       {problem && (
@@ -84,7 +89,8 @@ export function Admin({ session }: { session: Session }) {
             <Figure name={t('people')} value={number(figureOf(metrics, 'ws_chat_people'))} />
             <Figure name={t('changesPerSecond')} value={number(rates.at(-1) ?? 0, 1)} />
           </dl>
-          <Graph values={rates} top={Math.max(10, ...rates)} label={t('changesPerSecond')} />
+          <Graph values={rates} top={top} label={t('changesPerSecond')} most={number(top)} />
+          <LatencyTable now={metrics} before={seen.length > 1 ? seen[0] : undefined} />
         </section>
       )}
       {metrics && (
@@ -144,8 +150,4 @@ export function Admin({ session }: { session: Session }) {
       )}
     </>
   );
-}
-
-function figureOf(metrics: readonly Metric[], name: string): number {
-  return metrics.find((metric) => metric.name === name)?.value ?? 0;
 }

@@ -1,15 +1,16 @@
-import { number, t } from './i18n.ts';
 import { POINTS } from './latency.ts';
 
-/** A line of latencies; the label says what it shows. */
+/** A line of figures; the label says what it shows, and `most` what its top is, with the unit. */
 export function Graph({
   values,
   top,
   label,
+  most,
 }: {
   values: readonly number[];
   top: number;
   label: string;
+  most: string;
 }) {
   const points = values.map(
     (value, index) =>
@@ -25,7 +26,7 @@ export function Graph({
     >
       <path class="grid" d="M0 46H240M0 25H240M0 4H240" />
       {points.length > 1 && <polyline points={points.join(' ')} />}
-      <title>{`${label}: 0–${t('ms', { n: number(top) })}`}</title>
+      <title>{`${label}: 0–${most}`}</title>
     </svg>
   );
 }

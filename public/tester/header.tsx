@@ -6,6 +6,7 @@ import { useKey } from './keyboard.ts';
 import type { Session } from './session.ts';
 import { useLive, useStore } from './store.ts';
 import { Tools } from './tools.tsx';
+import { waitingCount } from './waiting.ts';
 import type { Sheet } from './workspace.tsx';
 
 interface HeaderProps {
@@ -20,7 +21,7 @@ export function Header({ session, onSheet, onMenu }: HeaderProps) {
   const room = useStore(session.room);
   const name = useLive(room, () => room.to ?? room.name);
   const people = useLive(room, () => room.userCount);
-  const notices = useLive(chat.notifications, () => chat.notifications.unread);
+  const notices = useLive(session.activity, () => waitingCount(chat));
   useKey('/', () => onSheet('search'));
   useKey('n', () => onSheet('notifications'));
   const label = notices ? t('notificationsUnread', { n: notices }) : t('notifications');

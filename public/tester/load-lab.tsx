@@ -103,7 +103,7 @@ function ProbeView({ name, probe, top }: { name: string; probe: Probe; top: numb
   return (
     <section aria-label={name}>
       <h3>{name}</h3>
-      <Graph values={latencies.latest} top={top} label={t('latencyOf', { name })} />
+      <Graph values={latencies.latest} top={top} label={t('latencyOf', { name })} most={ms(top)} />
       <dl class="figures">
         <Figure name={t('connectTime')} value={ms(connectedIn)} />
         <Figure name={t('received')} value={number(latencies.received)} />

@@ -1,9 +1,10 @@
 import { Fragment } from 'preact';
 import { memo } from 'preact/compat';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import type { ChatMessage, Room } from '../../client/index.ts';
 import { day, list, t } from './i18n.ts';
 import { Message } from './message.tsx';
+import type { PlaceHolder } from './scroll-place.ts';
 import type { Session, Traffic } from './session.ts';
 
 /** How far outside of the view messages are still drawn. */
@@ -13,7 +14,7 @@ const GROUP_MS = 5 * 60_000;
 
 interface ChunkProps {
   number: number;
-  scroller: HTMLElement;
+  holder: PlaceHolder;
   items: readonly ChatMessage[];
   before: ChatMessage | undefined;
   traffic: readonly Traffic[];
@@ -26,7 +27,7 @@ interface ChunkProps {
 
 /** A piece of the conversation: drawn where it is near the view, else a space of its height. */
 export const Chunk = memo(function Chunk(props: ChunkProps) {
-  const { number, scroller, items, newFrom } = props;
+  const { number, holder, items, newFrom } = props;
   const ref = useRef<HTMLOListElement>(null);
   const height = useRef(0);
   const [isNear, setNear] = useState(true);
@@ -39,14 +40,15 @@ export const Chunk = memo(function Chunk(props: ChunkProps) {
         // A text that is being edited stays.
         if (!entry.isIntersecting && element.contains(document.activeElement)) return;
         if (!entry.isIntersecting && element.childElementCount)
-          height.current = element.offsetHeight;
+          height.current = element.getBoundingClientRect().height;
         setNear(entry.isIntersecting);
       },
-      { root: scroller, rootMargin: MARGIN },
+      { root: holder.scroller, rootMargin: MARGIN },
     );
     observer.observe(element);
     return () => observer.disconnect();
-  }, [scroller]);
+  }, [holder]);
+  useLayoutEffect(() => holder.keep(), [isNear]);
   if (!isNear) {
     return <ol ref={ref} data-chunk={number} style={{ height: `${height.current}px` }} />;
   }
@@ -124,7 +126,7 @@ function isSameChunk(a: ChunkProps, b: ChunkProps): boolean {
     isSameList(a.traffic, b.traffic) &&
     a.before === b.before &&
     a.newFrom === b.newFrom &&
-    a.scroller === b.scroller
+    a.holder === b.holder
   );
 }
 

@@ -5,6 +5,7 @@ import { Icon } from './icon.tsx';
 import { Chunk } from './message-chunk.tsx';
 import { isSame } from './names.ts';
 import { PlaceHolder } from './scroll-place.ts';
+import { seek } from './seek.ts';
 import type { Session } from './session.ts';
 import { useLive, useStore } from './store.ts';
 
@@ -12,8 +13,10 @@ import { useLive, useStore } from './store.ts';
 const CHUNK = 25;
 /** How near to the beginning, in pixels, earlier messages are loaded. */
 const NEAR_START = 1200;
-/** Pages of history that are looked through for a message that was replied to. */
-const MAX_PAGES = 30;
+/** Messages that are loaded at once. */
+const PAGE = 100;
+/** How many views above the end the way back is offered. */
+const FAR = 1.5;
 
 interface MessageListProps {
   session: Session;
@@ -26,10 +29,13 @@ export function MessageList({ session, room, onReply }: MessageListProps) {
   const messages = useLive(room, () => room.messages);
   const hasMore = useLive(room, () => room.hasMore);
   const lastRead = useLive(room, () => room.lastRead);
-  const { traffic, newAfter } = session.view(room);
+  const isLive = useLive(room, () => room.status.state === 'live');
+  const { traffic, newAfter, goal: goals } = session.view(room);
+  const goal = useStore(goals);
   const allTraffic = useStore(traffic);
   const newFrom = useStore(newAfter);
   const [unseen, setUnseen] = useState(0);
+  const [isFar, setFar] = useState(false);
   const [scroller, setScroller] = useState<HTMLElement | null>(null);
   const holder = useMemo(() => scroller && new PlaceHolder(scroller), [scroller]);
   const newest = messages.at(-1);
@@ -64,28 +70,36 @@ export function MessageList({ session, room, onReply }: MessageListProps) {
   });
 
   useEffect(() => {
+    if (!goal || !holder || !isLive) return;
+    let isWanted = true;
+    const reach = (message: ChatMessage | undefined) => {
+      if (!isWanted) return;
+      goals.set(undefined);
+      if (message) holder.show(message.key, chunkOf(message));
+    };
+    // Where the history cannot be had, the view stays as it is.
+    seek(room, goal, () => isWanted).then(reach, () => reach(undefined));
+    return () => {
+      isWanted = false;
+    };
+  }, [goal, holder, isLive]);
+
+  useEffect(() => {
     addEventListener('focus', look);
     return () => removeEventListener('focus', look);
   });
 
   function look(): void {
     if (!holder) return;
+    setFar(holder.fromEnd > holder.scroller.clientHeight * FAR);
     if (holder.isAtEnd && document.hasFocus()) {
       if (unseen) setUnseen(0);
       if (room.unread) room.read();
     } else if (holder.isAtEnd && unseen) setUnseen(0);
     if (hasMore && holder.fromStart < NEAR_START && room.status.state === 'live') {
       // Where it fails, the next scroll asks again.
-      room.history(50).catch(() => {});
+      room.history(PAGE).catch(() => {});
     }
-  }
-
-  async function lead(id: number): Promise<void> {
-    const find = () => room.messages.find((message) => message.id === id);
-    for (let page = 0; !find() && room.hasMore && page < MAX_PAGES; page++) await room.history(100);
-    const message = find();
-    if (!message) return;
-    requestAnimationFrame(() => holder?.show(message.key, chunkOf(message)));
   }
 
   const chunks = useMemo(() => divide(messages), [messages]);
@@ -112,12 +126,12 @@ export function MessageList({ session, room, onReply }: MessageListProps) {
               <span>{messages.length ? t('beginning') : t('emptyRoom')}</span>
             </p>
           )}
-          {scroller &&
+          {holder &&
             chunks.map(({ number, items }, index) => (
               <Chunk
                 key={number}
                 number={number}
-                scroller={scroller}
+                holder={holder}
                 items={items}
                 before={chunks[index - 1]?.items.at(-1)}
                 traffic={
@@ -129,14 +143,26 @@ export function MessageList({ session, room, onReply }: MessageListProps) {
                 session={session}
                 room={room}
                 onReply={onReply}
-                onLead={lead}
+                onLead={(id) => goals.set({ id })}
               />
             ))}
         </div>
       </section>
-      {unseen > 0 && (
-        <button type="button" class="to-end" onClick={() => holder?.toEnd()}>
-          <Icon name="down" /> {t('newBelow', { n: unseen })}
+      {goal && (
+        <p class="seeking" role="status">
+          {t('seeking')}
+          <button type="button" class="quiet small" onClick={() => goals.set(undefined)}>
+            {t('cancel')}
+          </button>
+        </p>
+      )}
+      {(unseen > 0 || isFar) && (
+        <button
+          type="button"
+          class={unseen ? 'to-end' : 'to-end calm'}
+          onClick={() => holder?.toEnd()}
+        >
+          <Icon name="down" /> {unseen ? t('newBelow', { n: unseen }) : t('toNewest')}
         </button>
       )}
     </div>

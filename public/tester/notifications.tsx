@@ -6,21 +6,25 @@ import { hour, t } from './i18n.ts';
 import { Icon } from './icon.tsx';
 import type { Session } from './session.ts';
 import { useLive } from './store.ts';
+import { waitingCount, waitingOf } from './waiting.ts';
 
 /** Mentions, direct messages and notices that wait for the user. */
 export function Notifications({ session, onClose }: { session: Session; onClose: () => void }) {
   const { chat } = session;
-  const items = useLive(chat.notifications, () => chat.notifications.items);
-  const unread = useLive(chat.notifications, () => chat.notifications.unread);
+  useLive(session.activity, () => session.activity.value);
+  const items = waitingOf(chat);
+  const unread = waitingCount(chat);
   useEffect(() => {
     chat.notifications.load().catch(() => {});
   }, [chat]);
 
-  function open({ id, kind, room, message }: Notification): void {
-    chat.notifications.read(id).catch(() => {});
-    if (kind === 'direct' && message) session.open(chat.direct(message.username));
-    else if (room) session.open(chat.room(room));
-    else return;
+  /** Reads a notification, and leads to its message. */
+  async function open({ id, kind, room: name, message }: Notification): Promise<void> {
+    // Before the room is entered: reading there reads the notification too, and nobody tells.
+    await chat.notifications.read(id).catch(() => {});
+    if (!name || !message) return;
+    const room = kind === 'direct' ? chat.direct(message.username) : chat.room(name);
+    session.lead(room, message);
     onClose();
   }
 
@@ -49,7 +53,7 @@ export function Notifications({ session, onClose }: { session: Session; onClose:
           <ul class="found">
             {items.map((item) => (
               <li key={item.id}>
-                <button type="button" onClick={() => open(item)}>
+                <button type="button" onClick={() => void open(item)}>
                   {item.message ? <Avatar name={item.message.username} /> : <Icon name="bell" />}
                   <span class="found-body">
                     <span class="byline">

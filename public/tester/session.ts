@@ -16,12 +16,20 @@ export interface Traffic {
 /** Joins and leaves that are remembered of a room. */
 const MAX_TRAFFIC = 200;
 
+/** A message that the conversation is to show. */
+export interface Goal {
+  readonly id: number;
+  readonly seq?: number | undefined;
+}
+
 /** What the page knows of a room beside the library. */
 export interface RoomView {
   readonly ruler: Ruler;
   readonly traffic: Store<readonly Traffic[]>;
   /** The `seq` after which everything was new when the room was opened, or left unseen. */
   readonly newAfter: Store<number | undefined>;
+  /** Is looked for until it is in sight. */
+  readonly goal: Store<Goal | undefined>;
   /** What is being written. */
   draft: string;
 }
@@ -34,6 +42,8 @@ export class Session {
   readonly room: Store<Room>;
   /** What went wrong last, for the line above the composer. */
   readonly trouble = new Store<ChatError | undefined>(undefined);
+  /** Changes with anything of the chat: a room, the connection, what waits. */
+  readonly activity = new Store(0);
   readonly token: string | undefined;
   readonly #views = new Map<Room, RoomView>();
 
@@ -51,6 +61,8 @@ export class Session {
         if (name && name === frame.room) ruler.frame(frame, isDropped);
       }
     });
+    this.chat.subscribe(this.#stir);
+    this.chat.notifications.subscribe(this.#stir);
     this.chat.on('error', (error) => this.trouble.set(error));
     this.chat.on('notification', ({ kind, message }) => {
       if (kind === 'direct' && message) this.view(this.chat.direct(message.username));
@@ -84,6 +96,12 @@ export class Session {
     this.room.set(room);
   }
 
+  /** Shows a message in its room. */
+  lead(room: Room, goal: Goal): void {
+    this.open(room);
+    this.view(room).goal.set(goal);
+  }
+
   /** Goes out of a room, and shows another. */
   leave(room: Room): void {
     const other = this.chat.rooms.find((one) => one !== room) ?? this.chat.room('general');
@@ -99,9 +117,11 @@ export class Session {
       ruler: new Ruler(),
       traffic: new Store<readonly Traffic[]>([]),
       newAfter: new Store<number | undefined>(undefined),
+      goal: new Store<Goal | undefined>(undefined),
       draft: '',
     };
     this.#views.set(room, view);
+    room.subscribe(this.#stir);
     const shown = ({ rev = 0 }: ChatMessage) => view.ruler.shown(rev);
     room.on('message', shown);
     room.on('update', shown);
@@ -116,6 +136,8 @@ export class Session {
   end(): void {
     this.chat.close();
   }
+
+  readonly #stir = (): void => this.activity.set(this.activity.value + 1);
 }
 
 function withTraffic(

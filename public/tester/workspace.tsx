@@ -20,7 +20,7 @@ export function Workspace({ session }: { session: Session }) {
   const room = useStore(session.room);
   const [sheet, setSheet] = useState<Sheet>();
   const [isMenuOpen, setMenuOpen] = useState(false);
-  const unread = useLive(session.chat, () =>
+  const unread = useLive(session.activity, () =>
     session.chat.rooms.reduce((n, one) => n + one.unread, 0),
   );
   const name = useLive(room, () => (room.to ? room.to : `#${room.name}`));

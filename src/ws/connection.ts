@@ -33,6 +33,8 @@ export interface ConnectionParts extends SessionParts {
   commands: Commands;
   limits: Limits;
   log: Logger;
+  /** Is called for each message that was stored, with the milliseconds since its arrival. */
+  onAck(ms: number): void;
 }
 
 /** The refused frames a minute that close a connection: frames that make no sense … */
@@ -132,9 +134,9 @@ export class Connection {
       }
       const begun = command.pipelined(this.#session, frame);
       const cost = raw.length + FRAME_COST;
-      if (!(begun instanceof Promise)) return this.#begin(begun, id, cost);
+      if (!(begun instanceof Promise)) return this.#begin(begun, { id, at, cost });
       return this.#answered(begun, until)
-        .then((begin) => this.#begin(begin, id, cost))
+        .then((begin) => this.#begin(begin, { id, at, cost }))
         .catch((error) => this.#refuse(error, id));
     } catch (error) {
       this.#refuse(error, id);
@@ -184,9 +186,13 @@ export class Connection {
     }
   }
 
-  #begin(begin: Begin, id: string | undefined, cost: number): undefined {
+  #begin(
+    begin: Begin,
+    { id, at, cost }: { id: string | undefined; at: number; cost: number },
+  ): undefined {
     this.#inbox.begin(cost);
     void begin()
+      .then(() => this.parts.onAck(this.parts.clock.monotonic() - at))
       .catch((error) => this.#refuse(error, id))
       .then(() => this.#inbox.settle(cost));
   }

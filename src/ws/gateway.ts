@@ -54,7 +54,7 @@ const RESTARTING = 'The server is restarting';
 const DRAIN_MS_EACH = 10;
 const DRAIN_MS = 2500;
 
-type GatewayParts = Omit<ConnectionParts, 'tokenWithin' | 'commands'> &
+type GatewayParts = Omit<ConnectionParts, 'tokenWithin' | 'commands' | 'onAck'> &
   CommandParts & { publisher: Publisher };
 
 /**
@@ -67,6 +67,7 @@ export class Gateway {
   #isDraining = false;
   #publishedBytes = 0;
   #emptied: (() => void) | undefined;
+  readonly #ackListeners = new Set<(ms: number) => void>();
 
   readonly #parts: ConnectionParts;
 
@@ -75,7 +76,10 @@ export class Gateway {
     private readonly settings: { compression: boolean },
     { pingEvery, pongWithin, tokenWithin }: Timing,
   ) {
-    this.#parts = { ...parts, commands: createCommands(parts), tokenWithin };
+    const onAck = (ms: number) => {
+      for (const listener of this.#ackListeners) listener(ms);
+    };
+    this.#parts = { ...parts, commands: createCommands(parts), tokenWithin, onAck };
     parts.publisher.onPublish((bytes) => this.#published(bytes));
     this.#stopBeating = parts.clock.every(pingEvery, () => this.#beat(pongWithin));
   }
@@ -88,6 +92,11 @@ export class Gateway {
   /** The number of open WebSockets. */
   get size(): number {
     return this.#open.size;
+  }
+
+  /** Calls the listener for each stored message, with the milliseconds from its arrival to its ack. */
+  onAck(listener: (ms: number) => void): void {
+    this.#ackListeners.add(listener);
   }
 
   /** For the options of `Bun.serve`. */

@@ -146,13 +146,10 @@ describe('the tester page for everybody', () => {
   test('speaks English and Indonesian, by the browser’s wish and by a switch', async () => {
     const { page } = await guest(server.url, 'ana', fresh('room'));
     await page.getByRole('button', { name: 'Bahasa Indonesia' }).click();
-    await page.getByRole('button', { name: 'Putuskan', exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Keluar', exact: true }).waitFor();
     expect(await page.locator('html').getAttribute('lang')).toBe('id');
-    const browser = page.context().browser();
-    const context = await browser?.newContext({ baseURL: server.url, locale: 'id-ID' });
-    const other = await context?.newPage();
-    await other?.goto('/test');
-    await other?.getByRole('button', { name: 'Sambungkan' }).waitFor();
+    const other = await visitor('/test', server.url, { locale: 'id-ID' });
+    await other.page.getByRole('button', { name: 'Sambungkan' }).waitFor();
   });
 
   test('no text is outside of the two tables, and none is missing in either', async () => {

@@ -1,10 +1,18 @@
-import { afterAll, afterEach } from 'bun:test';
-import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll } from 'bun:test';
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { atEnd } from './at-end.ts';
 import { launch } from './chromium.ts';
 
 let launched: Promise<Browser> | undefined;
-/** Those of the test that runs. */
-const contexts: BrowserContext[] = [];
+
+/** The one of this run; another one where it has crashed. */
+async function browser(): Promise<Browser> {
+  if (launched && (await launched).isConnected()) return launched;
+  launched = launch();
+  const opened = await launched;
+  atEnd(() => opened.close());
+  return opened;
+}
 
 export interface Visitor {
   page: Page;
@@ -12,12 +20,14 @@ export interface Visitor {
   complaints: string[];
 }
 
-/** A page in a browser profile of its own, as another person's would be. */
-export async function visitor(path: string, base: string): Promise<Visitor> {
-  launched ??= launch();
-  const browser = await launched;
-  const context = await browser.newContext({ baseURL: base });
-  contexts.push(context);
+/** A page in a browser profile of its own, as another person's would be; closed at the end of the test that opens it. */
+export async function visitor(
+  path: string,
+  base: string,
+  options: BrowserContextOptions = {},
+): Promise<Visitor> {
+  const context = await (await browser()).newContext({ baseURL: base, ...options });
+  afterAll(() => context.close());
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('console', (line) => line.type() === 'error' && complaints.push(line.text()));
@@ -29,12 +39,3 @@ export async function visitor(path: string, base: string): Promise<Visitor> {
   await page.goto(path);
   return { page, complaints };
 }
-
-afterEach(async () => {
-  await Promise.all(contexts.splice(0).map((context) => context.close()));
-});
-
-afterAll(async () => {
-  await (await launched)?.close();
-  launched = undefined;
-});

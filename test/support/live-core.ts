@@ -409,6 +409,7 @@ export class LiveCore {
       limits,
       log,
       tokenWithin: 30_000,
+      onAck() {},
       isAnswering: () => true,
     };
   }

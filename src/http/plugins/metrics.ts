@@ -1,20 +1,25 @@
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Bus } from '../../bus/bus.ts';
+import type { Clock } from '../../lib/clock.ts';
 
 /** The parts that a scrape reads. */
 export interface Measured {
-  gateway: { size: number };
+  gateway: { size: number; onAck(listener: (ms: number) => void): void };
+  clock: Clock;
   live: { hub: { size: number }; presence: { size: number } };
   /** Undefined without `REDIS_URL`. */
   isConnected: (() => boolean) | undefined;
 }
+
+/** The upper bounds of the histograms, in seconds: from an idle server on a fast disk to the longest wait for an answer. */
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /** The metrics of the process, shared by all servers in it. */
 let ofProcess: Registry | undefined;
 
 /** @returns a function that renders the metrics in Prometheus' text format */
 export function createMetrics(
-  { gateway, live, isConnected }: Measured,
+  { gateway, live, clock, isConnected }: Measured,
   bus: Bus,
 ): () => Promise<string> {
   const registry = new Registry();
@@ -46,8 +51,26 @@ export function createMetrics(
     help: 'Resyncs from the database after the bus may have lost changes',
     registers,
   });
+  const histogram = (name: string, help: string) =>
+    new Histogram({ name: `ws_chat_${name}_seconds`, help, buckets: SECONDS, registers });
+  const acks = histogram(
+    'ack',
+    'From the arrival of a message over a WebSocket to its ack, the commit included',
+  );
+  const deliveries = histogram(
+    'delivery',
+    'From the timestamp of a message, which the database draws in its commit, to its delivery by this server',
+  );
+  gateway.onAck((ms) => acks.observe(ms / 1000));
+  // Parts that show messages have subscribed before this one, and have shown them when it is called.
   bus.subscribe({
-    messages: ({ messages }) => changes.inc(messages.length),
+    messages: ({ messages }) => {
+      changes.inc(messages.length);
+      const now = clock.now();
+      for (const { createdAt, seq, rev } of messages) {
+        if (seq === rev) deliveries.observe(Math.max(0, now - Date.parse(createdAt)) / 1000);
+      }
+    },
     resync: () => doubts.inc(),
     'server.lost': () => doubts.inc(),
   });
