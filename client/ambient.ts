@@ -6,6 +6,9 @@ import type { Notifications } from './notifications.ts';
 import type { ChatOptions } from './options.ts';
 import { lazy } from './part.ts';
 import type { Notification, ServerFrame, StoredMessage } from './protocol.ts';
+import { quiet } from './quiet.ts';
+import type { Room } from './room.ts';
+import type { RoomOptions } from './room-types.ts';
 
 /*
  * What is around the messages: who is there, who types, what is read, what waits elsewhere. It is
@@ -20,6 +23,8 @@ type Entered = Pick<FrameOf<'joined'>, 'users' | 'userCount' | 'unread' | 'lastR
 /** How often the others are told that the user is typing, and after how long without it somebody is not, in milliseconds.2. */
 const TYPING_MS = 3000;
 const LAPSE_MS = 5000;
+/** The server answers within 5 s; what is not answered after so long is lost, in milliseconds. */
+const ANSWER_MS = 15_000;
 /** What `unread` counts to. */
 const MAX_UNREAD = 100;
 /** Notifications that are kept. */
@@ -89,11 +94,12 @@ export function type(room: Feed): void {
 /** Shows something to the others. */
 export function event(room: Feed, name: string, data: unknown): Promise<void> {
   const lost = new ChatError('unavailable', 'Not in the room at the moment');
-  return new Promise((done, fail) => {
+  const shown = new Promise<void>((done, fail) => {
     if (!room.isLive) return fail(lost);
     const frame = { type: 'event', room: room.name, name, data } as const;
     room.host.ask(frame, done, (error) => fail(error ?? lost));
   });
+  return quiet(shown);
 }
 
 /** Notifications came. */
@@ -105,24 +111,31 @@ export function notified(to: Notifications, more: Notification[], unread: number
 }
 
 /** Loads the newest notifications that are not read. */
-export async function loadNotifications(to: Notifications): Promise<void> {
-  const items = await (await to.host.api).notifications();
-  notified(to, items, Math.max(to.unread, items.length));
+export function loadNotifications(to: Notifications): Promise<void> {
+  const load = async () => {
+    const items = await (await to.host.api).notifications();
+    notified(to, items, Math.max(to.unread, items.length));
+  };
+  return quiet(load());
 }
 
 /** The user has read a notification. */
-export async function readNotification(to: Notifications, id: number): Promise<void> {
-  await (await to.host.api).readNotification(id);
-  const items = to.items.filter((item) => item.id !== id);
-  to.unread -= to.items.length - items.length;
-  to.items = items;
-  to.changed();
+export function readNotification(to: Notifications, id: number): Promise<void> {
+  const read = async () => {
+    await (await to.host.api).readNotification(id);
+    const items = to.items.filter((item) => item.id !== id);
+    to.unread -= to.items.length - items.length;
+    to.items = items;
+    to.changed();
+  };
+  return quiet(read());
 }
 
 /** What the server says to a user that it has put out of a room, without naming the room. */
 const PUT_OUT = ['banned', 'forbidden', 'not_found', 'unauthorized'];
 
 const restore = lazy(() => import('./restore.ts'));
+const older = lazy(() => import('./older.ts'));
 
 /** Clients whose outbox is kept. */
 const kept = new WeakSet<ChatClient>();
@@ -145,11 +158,17 @@ export async function begin(
     kept.add(chat);
   }
   const isNamed = chat.rooms.some(({ name }) => name);
-  if (!isNamed && (chat.rooms[0] || chat.has('notification'))) chat.room(home, { since: '$' });
+  const isListening = chat.has('notification') || chat.notifications.has('change');
+  if (!isNamed && (chat.rooms[0] || isListening)) chat.room(home);
   if (!chat.isJoined || chat.rooms.every(({ name }) => name)) return;
   // Where that fails, the first message brings the name.
   const rooms = await (await chat.api).myRooms().catch(() => []);
   for (const room of rooms) named(chat, room.with, room.name);
+}
+
+/** A room that is open already is asked for with options of its own. */
+export function extend(room: Room, { since }: RoomOptions): void {
+  if (typeof since === 'number') quiet(older().then(({ loadSince }) => loadSince(room, since)));
 }
 
 /** A message came to a room that is not open here; it may be a direct one that has no name yet. */
@@ -163,7 +182,7 @@ function named(chat: ChatClient, username: string | undefined, room: string): vo
 }
 
 /** Something came that is for the user wherever it is. */
-export async function personal(chat: ChatClient, frame: ServerFrame): Promise<void> {
+export function personal(chat: ChatClient, frame: ServerFrame): void {
   switch (frame.type) {
     case 'notification': {
       const { type: _, unread, ...notification } = frame;
@@ -177,17 +196,33 @@ export async function personal(chat: ChatClient, frame: ServerFrame): Promise<vo
       if (PUT_OUT.includes(frame.code)) for (const room of chat.rooms) room.resume();
       chat.report(new ChatError(frame.code, frame.content, frame.retryAfter));
       return;
-    case 'expiring': {
-      // Where no fresh one is had in time, the next connection begins with it.
-      await chat.token.fetch(true);
-      const { value } = chat.token;
-      const ignore = () => {};
-      if (value) chat.ask({ type: 'auth', token: value }, ignore, ignore);
+    case 'draining': {
+      const { connection, platform } = chat;
+      const { link } = connection;
+      platform.after(frame.reconnectIn, () => {
+        if (connection.link === link) connection.again('restarting', 0);
+      });
       return;
     }
+    case 'pong':
+      if (chat.questions.isOverdue(chat.platform.now() - ANSWER_MS)) {
+        chat.connection.again('no answer');
+      }
+      return;
+    case 'expiring':
+      void quiet(refreshToken(chat));
+      return;
     case 'message':
       foundDirect(chat, frame);
   }
+}
+
+/** Shows the server a fresh token. Where none is had in time, the next connection begins with it. */
+async function refreshToken(chat: ChatClient): Promise<void> {
+  await chat.token.fetch(true);
+  const { value } = chat.token;
+  const ignore = () => {};
+  if (value) chat.ask({ type: 'auth', token: value }, ignore, ignore);
 }
 
 function presence(room: Feed, username: string, isOnline: boolean): void {

@@ -13,10 +13,15 @@ export class Notifications extends Emitter<{ change: undefined }> {
   /** @internal */
   constructor(
     /** @internal */
-    readonly host: { readonly api: Promise<Api> },
+    readonly host: { readonly api: Promise<Api>; listened(name: 'notification'): void },
     report: (error: unknown) => void,
   ) {
     super(report);
+  }
+
+  /** @internal */
+  override listened(): void {
+    this.host.listened('notification');
   }
 
   /** Loads the newest that are not read. Rejects with a `ChatError`. */

@@ -205,13 +205,7 @@ function follow(chat: ChatClient): () => void {
     wasLive = isLive;
   };
   look();
-  const stopLooking = chat.on('status', look);
-  // The client enters a room for somebody who listens.
-  const stopListening = chat.on('notification', () => {});
-  return () => {
-    stopLooking();
-    stopListening();
-  };
+  return chat.on('status', look);
 }
 
 /**
