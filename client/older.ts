@@ -38,7 +38,8 @@ async function loadPage(room: Room, limit: number): Promise<boolean> {
 export async function loadSince(room: Room, seq: number): Promise<void> {
   if (!(await whenLive(room))) return;
   const { list, host } = room;
-  while (list.from > seq + 1 && list.sorted.length < host.keep && (await room.history(100)));
+  const left = () => Math.min(100, list.from - 1 - seq);
+  while (left() > 0 && list.sorted.length < host.keep && (await room.history(left())));
 }
 
 /** A message that may not be here any more. */
