@@ -1,6 +1,7 @@
 import type { ChatClient } from './chat.ts';
 import { ChatError } from './error.ts';
 import type { Feed } from './feed.ts';
+import type { Link } from './link.ts';
 import type { ChatMessage } from './messages.ts';
 import type { Notifications } from './notifications.ts';
 import type { ChatOptions } from './options.ts';
@@ -27,8 +28,9 @@ const LAPSE_MS = 5000;
 const ANSWER_MS = 15_000;
 /** What `unread` counts to. */
 const MAX_UNREAD = 100;
-/** Notifications that are kept. */
+/** Notifications that are kept, and that the server returns at once. */
 const MAX_NOTIFICATIONS = 100;
+const NOTIFICATIONS_PAGE = 50;
 
 /** When each of a room's typists was last seen typing; and the user, under the name `''`. */
 const typing = new WeakMap<Feed, Map<string, number>>();
@@ -113,8 +115,13 @@ export function notified(to: Notifications, more: Notification[], unread: number
 /** Loads the newest notifications that are not read. */
 export function loadNotifications(to: Notifications): Promise<void> {
   const load = async () => {
+    const before = new Set(to.items);
     const items = await (await to.host.api).notifications();
+    const isAll = items.length < NOTIFICATIONS_PAGE;
+    // The others have been read elsewhere.
+    if (isAll) to.items = to.items.filter((item) => !before.has(item));
     notified(to, items, Math.max(to.unread, items.length));
+    if (isAll) to.unread = to.items.length;
   };
   return quiet(load());
 }
@@ -139,10 +146,13 @@ const older = lazy(() => import('./older.ts'));
 
 /** Clients whose outbox is kept. */
 const kept = new WeakSet<ChatClient>();
+/** By client: the link with which its notifications were loaded. */
+const loadedWith = new WeakMap<ChatClient, Link>();
 
 /**
  * Sees to what a client needs beside its rooms: its outbox is kept; nobody is anyone before entering a
- * room; direct rooms have their names from the server. What fails is tried again with the next connection.
+ * room; notifications that somebody looks at are loaded with every connection; direct rooms have their
+ * names from the server. What fails is tried again with the next connection.
  *
  * @param base the address of the server
  */
@@ -160,7 +170,13 @@ export async function begin(
   const isNamed = chat.rooms.some(({ name }) => name);
   const isListening = chat.has('notification') || chat.notifications.has('change');
   if (!isNamed && (chat.rooms[0] || isListening)) chat.room(home);
-  if (!chat.isJoined || chat.rooms.every(({ name }) => name)) return;
+  const { link } = chat.connection;
+  if (!chat.isJoined || !link) return;
+  if (chat.notifications.has('change') && loadedWith.get(chat) !== link) {
+    loadedWith.set(chat, link);
+    chat.notifications.load();
+  }
+  if (chat.rooms.every(({ name }) => name)) return;
   // Where that fails, the first message brings the name.
   const rooms = await (await chat.api).myRooms().catch(() => []);
   for (const room of rooms) named(chat, room.with, room.name);
