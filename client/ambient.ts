@@ -1,11 +1,15 @@
 import type { ChatClient } from './chat.ts';
 import { ChatError } from './error.ts';
 import type { Feed } from './feed.ts';
+import type { Link } from './link.ts';
 import type { ChatMessage } from './messages.ts';
 import type { Notifications } from './notifications.ts';
 import type { ChatOptions } from './options.ts';
 import { lazy } from './part.ts';
 import type { Notification, ServerFrame, StoredMessage } from './protocol.ts';
+import { quiet } from './quiet.ts';
+import type { Room } from './room.ts';
+import type { RoomOptions } from './room-types.ts';
 
 /*
  * What is around the messages: who is there, who types, what is read, what waits elsewhere. It is
@@ -20,10 +24,13 @@ type Entered = Pick<FrameOf<'joined'>, 'users' | 'userCount' | 'unread' | 'lastR
 /** How often the others are told that the user is typing, and after how long without it somebody is not, in milliseconds.2. */
 const TYPING_MS = 3000;
 const LAPSE_MS = 5000;
+/** The server answers within 5 s; what is not answered after so long is lost, in milliseconds. */
+const ANSWER_MS = 15_000;
 /** What `unread` counts to. */
 const MAX_UNREAD = 100;
-/** Notifications that are kept. */
+/** Notifications that are kept, and that the server returns at once. */
 const MAX_NOTIFICATIONS = 100;
+const NOTIFICATIONS_PAGE = 50;
 
 /** When each of a room's typists was last seen typing; and the user, under the name `''`. */
 const typing = new WeakMap<Feed, Map<string, number>>();
@@ -89,11 +96,12 @@ export function type(room: Feed): void {
 /** Shows something to the others. */
 export function event(room: Feed, name: string, data: unknown): Promise<void> {
   const lost = new ChatError('unavailable', 'Not in the room at the moment');
-  return new Promise((done, fail) => {
+  const shown = new Promise<void>((done, fail) => {
     if (!room.isLive) return fail(lost);
     const frame = { type: 'event', room: room.name, name, data } as const;
     room.host.ask(frame, done, (error) => fail(error ?? lost));
   });
+  return quiet(shown);
 }
 
 /** Notifications came. */
@@ -105,31 +113,46 @@ export function notified(to: Notifications, more: Notification[], unread: number
 }
 
 /** Loads the newest notifications that are not read. */
-export async function loadNotifications(to: Notifications): Promise<void> {
-  const items = await (await to.host.api).notifications();
-  notified(to, items, Math.max(to.unread, items.length));
+export function loadNotifications(to: Notifications): Promise<void> {
+  const load = async () => {
+    const before = new Set(to.items);
+    const items = await (await to.host.api).notifications();
+    const isAll = items.length < NOTIFICATIONS_PAGE;
+    // The others have been read elsewhere.
+    if (isAll) to.items = to.items.filter((item) => !before.has(item));
+    notified(to, items, Math.max(to.unread, items.length));
+    if (isAll) to.unread = to.items.length;
+  };
+  return quiet(load());
 }
 
 /** The user has read a notification. */
-export async function readNotification(to: Notifications, id: number): Promise<void> {
-  await (await to.host.api).readNotification(id);
-  const items = to.items.filter((item) => item.id !== id);
-  to.unread -= to.items.length - items.length;
-  to.items = items;
-  to.changed();
+export function readNotification(to: Notifications, id: number): Promise<void> {
+  const read = async () => {
+    await (await to.host.api).readNotification(id);
+    const items = to.items.filter((item) => item.id !== id);
+    to.unread -= to.items.length - items.length;
+    to.items = items;
+    to.changed();
+  };
+  return quiet(read());
 }
 
 /** What the server says to a user that it has put out of a room, without naming the room. */
 const PUT_OUT = ['banned', 'forbidden', 'not_found', 'unauthorized'];
 
 const restore = lazy(() => import('./restore.ts'));
+const older = lazy(() => import('./older.ts'));
 
 /** Clients whose outbox is kept. */
 const kept = new WeakSet<ChatClient>();
+/** By client: the link with which its notifications were loaded. */
+const loadedWith = new WeakMap<ChatClient, Link>();
 
 /**
  * Sees to what a client needs beside its rooms: its outbox is kept; nobody is anyone before entering a
- * room; direct rooms have their names from the server. What fails is tried again with the next connection.
+ * room; notifications that somebody looks at are loaded with every connection; direct rooms have their
+ * names from the server. What fails is tried again with the next connection.
  *
  * @param base the address of the server
  */
@@ -145,11 +168,23 @@ export async function begin(
     kept.add(chat);
   }
   const isNamed = chat.rooms.some(({ name }) => name);
-  if (!isNamed && (chat.rooms[0] || chat.has('notification'))) chat.room(home, { since: '$' });
-  if (!chat.isJoined || chat.rooms.every(({ name }) => name)) return;
+  const isListening = chat.has('notification') || chat.notifications.has('change');
+  if (!isNamed && (chat.rooms[0] || isListening)) chat.room(home);
+  const { link } = chat.connection;
+  if (!chat.isJoined || !link) return;
+  if (chat.notifications.has('change') && loadedWith.get(chat) !== link) {
+    loadedWith.set(chat, link);
+    chat.notifications.load();
+  }
+  if (chat.rooms.every(({ name }) => name)) return;
   // Where that fails, the first message brings the name.
   const rooms = await (await chat.api).myRooms().catch(() => []);
   for (const room of rooms) named(chat, room.with, room.name);
+}
+
+/** A room that is open already is asked for with options of its own. */
+export function extend(room: Room, { since }: RoomOptions): void {
+  if (typeof since === 'number') quiet(older().then(({ loadSince }) => loadSince(room, since)));
 }
 
 /** A message came to a room that is not open here; it may be a direct one that has no name yet. */
@@ -163,7 +198,7 @@ function named(chat: ChatClient, username: string | undefined, room: string): vo
 }
 
 /** Something came that is for the user wherever it is. */
-export async function personal(chat: ChatClient, frame: ServerFrame): Promise<void> {
+export function personal(chat: ChatClient, frame: ServerFrame): void {
   switch (frame.type) {
     case 'notification': {
       const { type: _, unread, ...notification } = frame;
@@ -177,17 +212,33 @@ export async function personal(chat: ChatClient, frame: ServerFrame): Promise<vo
       if (PUT_OUT.includes(frame.code)) for (const room of chat.rooms) room.resume();
       chat.report(new ChatError(frame.code, frame.content, frame.retryAfter));
       return;
-    case 'expiring': {
-      // Where no fresh one is had in time, the next connection begins with it.
-      await chat.token.fetch(true);
-      const { value } = chat.token;
-      const ignore = () => {};
-      if (value) chat.ask({ type: 'auth', token: value }, ignore, ignore);
+    case 'draining': {
+      const { connection, platform } = chat;
+      const { link } = connection;
+      platform.after(frame.reconnectIn, () => {
+        if (connection.link === link) connection.again('restarting', 0);
+      });
       return;
     }
+    case 'pong':
+      if (chat.questions.isOverdue(chat.platform.now() - ANSWER_MS)) {
+        chat.connection.again('no answer');
+      }
+      return;
+    case 'expiring':
+      void quiet(refreshToken(chat));
+      return;
     case 'message':
       foundDirect(chat, frame);
   }
+}
+
+/** Shows the server a fresh token. Where none is had in time, the next connection begins with it. */
+async function refreshToken(chat: ChatClient): Promise<void> {
+  await chat.token.fetch(true);
+  const { value } = chat.token;
+  const ignore = () => {};
+  if (value) chat.ask({ type: 'auth', token: value }, ignore, ignore);
 }
 
 function presence(room: Feed, username: string, isOnline: boolean): void {

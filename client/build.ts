@@ -4,7 +4,7 @@ const root = import.meta.dirname;
 
 /** What the library is made of: what is loaded at once, and what when it is first used. */
 const core = join(root, 'index.ts');
-const parts = ['ambient', 'api', 'changes', 'fallback', 'older', 'restore', 'tabs'].map((name) =>
+const parts = ['ambient', 'api', 'changes', 'older', 'restore', 'transports'].map((name) =>
   join(root, `${name}.ts`),
 );
 

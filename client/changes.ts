@@ -1,6 +1,6 @@
 import { ChatError } from './error.ts';
 import type { ChatMessage } from './messages.ts';
-import type { Item } from './outbox.ts';
+import type { Change, Item } from './outbox.ts';
 import { lazy } from './part.ts';
 import type { Reaction, StoredMessage } from './protocol.ts';
 import type { Room } from './room.ts';
@@ -8,21 +8,30 @@ import type { OutboxFrame } from './store/store.ts';
 
 const older = lazy(() => import('./older.ts'));
 
-/** Says what is to be done with a message of a room. Resolves when it is done. */
-export async function change(room: Room, frame: OutboxFrame): Promise<ChatMessage> {
+type Without<Frame, Field extends string> = Frame extends unknown ? Omit<Frame, Field> : never;
+
+/** What is done to a message. */
+export type Action = Without<Extract<OutboxFrame, { messageId: number }>, 'messageId'>;
+
+/**
+ * Changes a message of a room. Resolves with the message when the server has changed it.
+ *
+ * @param given a message that is stored, which need not have come back from the server yet
+ */
+export async function change(room: Room, given: ChatMessage, action: Action): Promise<ChatMessage> {
   const { outbox } = room.host;
-  const stored = room.list.find(frame.messageId ?? 0);
-  if (!stored)
-    throw new ChatError('not_found', 'Only a message that is stored and shown can change');
-  const { seq, rev } = stored;
+  const message = room.list.find(given.id ?? 0) ?? given;
+  const { id, seq, rev } = message;
+  if (!id || !seq || !rev) throw new ChatError('not_found', 'Only a stored message can change');
+  const frame: OutboxFrame = { ...action, messageId: id };
   const item = outbox.create({ room: room.key, frame, seq, rev });
-  prepare(room, item);
+  const { apply } = prepare(room, item);
   await outbox.add(item);
-  return room.messages.find(({ id }) => id === stored.id) ?? room.list.view(stored);
+  return room.messages.find((each) => each.id === id) ?? { ...given, ...apply(message) };
 }
 
 /** Makes an item what it is: an edit, a deletion or a reaction. */
-export function prepare(room: Room, item: Item): void {
+export function prepare(room: Room, item: Item): Change {
   const { outbox } = room.host;
   const check = async () => {
     // Not to be sent before it is known whether it may.
@@ -32,11 +41,11 @@ export function prepare(room: Room, item: Item): void {
     // A message that is gone is the server's to say.
     if (!message || message.rev === item.rev) outbox.wait(item);
     else if (isDone(item, message, room.host.username)) {
-      outbox.settle(item, { type: 'ack', id: item.id });
+      outbox.settle(item, {});
       outbox.discard(item);
     } else outbox.fail(item, 'conflict', 'The message was changed meanwhile');
   };
-  item.change = {
+  const change: Change = {
     apply: (message) => ({ ...message, ...effect(item, message, room.host.username) }),
     // Where the message cannot be looked at, the server decides.
     check: () => void check().catch(() => outbox.wait(item)),
@@ -48,6 +57,8 @@ export function prepare(room: Room, item: Item): void {
       }
     },
   };
+  item.change = change;
+  return change;
 }
 
 function effect({ frame, at }: Item, message: Partial<ChatMessage>, username: string) {

@@ -29,8 +29,6 @@ export interface ChatEvents {
   change: undefined;
 }
 
-/** The server answers within 5 s; what is not answered after so long is lost, in milliseconds. */
-const ANSWER_MS = 15_000;
 /** How long on a connection what is said waits for what an earlier session left, which goes before. */
 const RESTORE_SECONDS = 10;
 
@@ -57,7 +55,8 @@ export class ChatClient
   readonly token: Token;
   readonly #options: ChatOptions;
   readonly #parts: ApiParts;
-  readonly #questions = new Questions();
+  /** @internal */
+  readonly questions = new Questions();
   /** @internal */
   readonly entrance: Entrance;
   /** By key: the name, or `@` and that of the other one. */
@@ -122,6 +121,11 @@ export class ChatClient
     this.connection.close('closed');
   }
 
+  /** @internal Notifications come to those who have entered a room. */
+  override listened(name: keyof ChatEvents): void {
+    if (name === 'notification' && this.connection.isOpen) this.#begin();
+  }
+
   /** @internal */
   openLink(failures: number): OpenLink | Promise<OpenLink> {
     return openLink({ ...this.#parts, platform: this.platform }, this.#options, failures);
@@ -138,8 +142,8 @@ export class ChatClient
   lost(): void {
     this.isJoined = false;
     this.entrance.lost();
-    for (const room of this.rooms) if (room.isLive) room.setStatus({ state: 'joining' });
-    this.#questions.lost();
+    for (const room of this.rooms) room.resume();
+    this.questions.lost();
   }
 
   /** @internal */
@@ -166,7 +170,7 @@ export class ChatClient
     refuse: Refuse,
     id: string = crypto.randomUUID(),
   ): void {
-    this.#questions.add(id, { askedAt: this.platform.now(), reply, refuse });
+    this.questions.add(id, { askedAt: this.platform.now(), reply, refuse });
     this.connection.send({ ...frame, id });
   }
 
@@ -205,10 +209,7 @@ export class ChatClient
     if (frame.type === 'error' && frame.code === 'unauthorized') {
       return void this.connection.refused(frame.content);
     }
-    if (this.#questions.answer(frame)) return;
-    if (frame.type === 'pong' && this.#questions.isOverdue(this.platform.now() - ANSWER_MS)) {
-      throw new Error('no answer');
-    }
+    if (this.questions.answer(frame)) return;
     const room = this.rooms.find(({ name }) => 'room' in frame && name === frame.room);
     // What is for the user may name a room, too.
     if (room && frame.type !== 'notification') room.receive(frame);
@@ -217,7 +218,11 @@ export class ChatClient
 
   #open(key: string, options?: RoomOptions): Room {
     const known = this.#rooms.get(key);
-    if (known) return known;
+    if (known) {
+      // It may have been opened for what was unsent there, or for want of another room.
+      if (options) ambient(({ extend }) => extend(known, options));
+      return known;
+    }
     const room = new Room(key, this, options);
     this.#rooms.set(key, room);
     this.#roomsChanged();

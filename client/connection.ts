@@ -99,7 +99,7 @@ export class Connection {
   refused(reason: string): void {
     if (!this.token.isRenewable || ++this.#refusals > MAX_REFUSALS) return void this.close(reason);
     this.token.value = undefined;
-    this.#again(reason, 0);
+    this.again(reason, 0);
   }
 
   async #connect(): Promise<void> {
@@ -107,19 +107,19 @@ export class Connection {
     const turn = this.#turn;
     const isCurrent = () => turn === this.#turn;
     this.#setStatus({ state: 'connecting' });
-    this.#later(TOKEN_MS, () => this.#again('no token'));
+    this.#later(TOKEN_MS, () => this.again('no token'));
     try {
       await this.token.fetch();
       const open = await this.host.openLink(this.#failures++);
       if (!isCurrent()) return;
-      this.#later(OPEN_MS, () => this.#again(SILENT));
+      this.#later(OPEN_MS, () => this.again(SILENT));
       this.link = open({
         opened: () => isCurrent() && this.#opened(),
         received: (text) => isCurrent() && this.#received(text),
         closed: (code, reason) => isCurrent() && this.#closed(code, reason || `${code}`),
       });
     } catch (error) {
-      if (isCurrent()) this.#again(`${error}`);
+      if (isCurrent()) this.again(`${error}`);
     }
   }
 
@@ -135,15 +135,12 @@ export class Connection {
     this.#heardAt = this.platform.now();
     try {
       const frame: ServerFrame = JSON.parse(text);
-      if (frame.type === 'draining') {
-        this.#later(frame.reconnectIn, () => this.#again('restarting', 0));
-      }
       if (frame.type === 'pong') this.#live({ roundTrip: this.#heardAt - Number(frame.sentAt) });
       if (frame.type === 'joined' && this.status.state !== 'live') this.#live({});
       this.host.received(frame);
     } catch (error) {
       this.host.failed('protocol', error);
-      this.#again('protocol');
+      this.again('protocol');
     }
   }
 
@@ -161,10 +158,10 @@ export class Connection {
   /** Asks for a sign of life, and again from time to time. */
   #check(): void {
     const sentAt = this.platform.now();
-    if (sentAt - this.#heardAt > SILENCE_MS) return void this.#again(SILENT, 0);
+    if (sentAt - this.#heardAt > SILENCE_MS) return void this.again(SILENT, 0);
     this.send({ type: 'ping', sentAt });
     this.#later(PONG_MS, () => {
-      if (this.#heardAt < sentAt) this.#again(SILENT, 0);
+      if (this.#heardAt < sentAt) this.again(SILENT, 0);
       // At once, when the machine has slept meanwhile.
       else this.#later(sentAt + PING_MS - this.platform.now(), () => this.#check());
     });
@@ -174,9 +171,9 @@ export class Connection {
   #closed(code: number, reason: string): void {
     if ([1009, 4400, 4403].includes(code)) this.close(reason);
     else if (code === 4401) this.refused(reason);
-    else if (code === 4408) this.#again(reason, 0);
-    else if (code === 4429) this.#again(reason, FLOODED_MS * (1 + this.platform.random() / 10));
-    else this.#again(reason);
+    else if (code === 4408) this.again(reason, 0);
+    else if (code === 4429) this.again(reason, FLOODED_MS * (1 + this.platform.random() / 10));
+    else this.again(reason);
   }
 
   /** Runs something after a while, in place of what was to be run. */
@@ -185,8 +182,12 @@ export class Connection {
     this.#cancel = this.platform.after(delay, run);
   }
 
-  /** @param wait milliseconds until the next try; 0 is at once, but not round and round */
-  #again(reason: string, wait?: number): void {
+  /**
+   * Gives up the link for another one.
+   *
+   * @param wait milliseconds until the next try; 0 is at once, but not round and round
+   */
+  again(reason: string, wait?: number): void {
     const { now, random } = this.platform;
     const age = this.isOpen ? now() - this.#openedAt : 0;
     if (age > GOOD_MS) this.#attempt = 0;

@@ -12,11 +12,15 @@ export class Emitter<Events extends { change: undefined }> {
   on<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): () => void {
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners.add(listener));
+    this.listened(name);
     return () => void listeners.delete(listener);
   }
 
   /** Calls the listener after every change of what can be read here: `useSyncExternalStore`. */
   readonly subscribe = (listener: () => void): (() => void) => this.on('change', listener);
+
+  /** @internal Somebody listens from now on. */
+  listened(_name: keyof Events): void {}
 
   /** @internal */
   has(name: keyof Events): number | undefined {
@@ -25,7 +29,7 @@ export class Emitter<Events extends { change: undefined }> {
 
   /** @internal Tells, once for all that happens in this turn, that something can be read anew. */
   changed(): void {
-    if (this.#isTelling) return;
+    if (this.#isTelling || !this.has('change')) return;
     this.#isTelling = true;
     queueMicrotask(() => {
       this.#isTelling = false;

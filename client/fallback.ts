@@ -1,4 +1,5 @@
 import { ChatError } from './error.ts';
+import { subjectOf } from './jwt.ts';
 import type { LinkParts } from './lazy.ts';
 import type { Link, LinkEvents, OpenLink, WebSocketConstructor } from './link.ts';
 import type {
@@ -11,7 +12,7 @@ import type {
   StoredMessage,
 } from './protocol.ts';
 import { type Method, type Query, type RequestOptions, rest } from './rest.ts';
-import { readEvents } from './sse.ts';
+import { Streams } from './streams.ts';
 
 type FrameOf<Type extends ClientFrame['type']> = Extract<ClientFrame, { type: Type }>;
 
@@ -26,9 +27,8 @@ const FIRST_PAGE = 10;
 type Reply = ServerFrame & { id?: string | number };
 
 /**
- * Protocol 1 over Server-Sent Events and REST, for networks that let no WebSocket through. Browsers
- * allow six connections to a server, so one room streams, the one that was entered, read or spoken in
- * last; the others are looked at from time to time. `read` and `typing` do not reach the server.
+ * Protocol 1 over Server-Sent Events and REST, for networks that let no WebSocket through: one room
+ * streams, the others are polled. `read` and `typing` do not reach the server.
  *
  * @param WebSocket is tried again from time to time; when it opens, this link ends
  */
@@ -38,11 +38,11 @@ export function fallbackLink(parts: LinkParts, WebSocket?: WebSocketConstructor)
 
 class Fallback implements Link {
   readonly isGapless = false;
-  /** Where each room is: `rev@epoch`. */
-  readonly #places = new Map<string, string>();
-  /** The room that streams. */
-  #shown = '';
-  #stream = new AbortController();
+  readonly #streams = new Streams({
+    request: (...args) => this.#request(...args),
+    received: (text) => this.events.received(text),
+    ended: (reason) => this.#end(reason),
+  });
   #isOver = false;
   #cancelPoll = () => {};
   #cancelProbe = () => {};
@@ -68,16 +68,15 @@ class Fallback implements Link {
 
   close(): void {
     this.#isOver = true;
-    this.#stream.abort();
+    this.#streams.close();
     this.#cancelPoll();
     this.#cancelProbe();
   }
 
   async #begin(): Promise<void> {
     // A guest is made by the first join; over REST by this.
-    const username = this.parts.username();
-    if (!this.parts.token() && username)
-      await this.#request('POST', '/users', { body: { username } });
+    const { username } = this.#as();
+    if (username) await this.#request('POST', '/users', { body: { username } });
     else await this.#request('GET', '/health');
     if (this.#isOver) return;
     this.events.opened();
@@ -90,8 +89,7 @@ class Fallback implements Link {
       case 'join':
         return this.#join(frame);
       case 'leave':
-        this.#places.delete(frame.room ?? '');
-        if (this.#shown === frame.room) this.#stream.abort();
+        this.#streams.leave(frame.room ?? '');
         return;
       case 'ping':
         await this.#request('GET', '/health');
@@ -131,17 +129,17 @@ class Fallback implements Link {
       }
       case 'read':
       case 'typing':
-        this.#show(frame.room ?? '');
+        this.#streams.show(frame.room ?? '');
     }
     if (id) this.#tell({ type: 'ack', id });
   }
 
   async #join({ room = '', since, epoch, id }: FrameOf<'join'>): Promise<void> {
     const from = typeof since === 'number' ? since : undefined;
-    const start = await this.#startOf(
-      room,
-      from === undefined ? undefined : `${from}@${epoch ?? ''}`,
-    );
+    const place = from === undefined ? undefined : `${from}@${epoch ?? ''}`;
+    const start = await this.#streams
+      .startOf(room, place)
+      .catch((error) => this.#create(room, error));
     const startEpoch = start.slice(start.indexOf('@') + 1);
     const reset = epoch !== undefined && epoch !== startEpoch;
     const isFirst = since === undefined || reset;
@@ -153,12 +151,11 @@ class Fallback implements Link {
     ]);
     const own = rooms.find(({ name }) => name === room);
     const rev = reset || from === undefined ? Number.parseInt(start, 10) : from;
-    this.#places.set(room, `${rev}@${startEpoch}`);
     this.#tell({
       type: 'joined',
       ...(id && { id }),
       room,
-      username: this.parts.username(),
+      username: this.parts.username() || subjectOf(this.parts.token()) || '',
       rev,
       epoch: startEpoch,
       messages: messages.map(asFrame),
@@ -169,59 +166,31 @@ class Fallback implements Link {
       users,
       userCount: users.length,
     });
-    this.#show(room);
+    this.#streams.enter(room, `${rev}@${startEpoch}`);
   }
 
-  /** Where a stream begins that is asked to go on from a place: of the same epoch, if it can. */
-  async #startOf(room: string, from: string | undefined): Promise<string> {
-    const end = new AbortController();
-    try {
-      const stream = await this.#open(room, from, end.signal);
-      const { value } = await stream.next();
-      return value ? value.id : '0@';
-    } finally {
-      end.abort();
-    }
-  }
-
-  #show(room: string): void {
-    if (!this.#places.has(room) || (this.#shown === room && !this.#stream.signal.aborted)) return;
-    this.#stream.abort();
-    this.#shown = room;
-    this.#stream = new AbortController();
-    const { signal } = this.#stream;
-    this.#read(room, signal).then(
-      () => signal.aborted || this.#end('the stream ended'),
-      (error) => signal.aborted || this.#end(error),
-    );
-  }
-
-  /** Passes on what is new in a room. @param until the `rev` with which that is enough */
-  async #read(room: string, signal: AbortSignal, until = Number.POSITIVE_INFINITY): Promise<void> {
-    for await (const { id, data } of await this.#open(room, this.#places.get(room), signal)) {
-      if (signal.aborted) return;
-      if (data) this.events.received(data);
-      if (data && id) this.#places.set(room, id);
-      if (Number.parseInt(id, 10) >= until) return;
-    }
-  }
-
-  async #open(room: string, from: string | undefined, signal: AbortSignal) {
-    // Without an epoch there is only a number to go on from.
-    const isPlace = from !== undefined && !from.endsWith('@');
-    const since = from === undefined || isPlace ? undefined : Number.parseInt(from, 10);
-    const headers = isPlace ? { 'last-event-id': from } : undefined;
-    return readEvents(
-      await this.#request('GET', '/events', { query: { room, since }, headers, signal }),
-    );
+  /**
+   * Creates a room that is missing, as the first join over a WebSocket does; over REST only accounts may.
+   *
+   * @returns where its stream begins
+   */
+  async #create(room: string, missing: unknown): Promise<string> {
+    const isMissing = missing instanceof ChatError && missing.code === 'not_found';
+    if (!isMissing || !this.parts.token()) throw missing;
+    await this.#request('POST', '/rooms', { body: { name: room } }).catch((error: ChatError) => {
+      // Somebody else has created it just now; or it is there, and not for this user.
+      if (error.code !== 'conflict') throw missing;
+    });
+    return this.#streams.startOf(room);
   }
 
   async #post({ type: _, username: __, ...body }: FrameOf<'message'>): Promise<void> {
-    const username = this.parts.username();
+    // `API_KEY` names nobody.
+    const username = this.parts.username() || undefined;
     const response = await this.#request('POST', '/messages', { body: { ...body, username } });
     const { id: messageId, room, seq, createdAt: timestamp }: StoredMessage = await response.json();
     if (body.id) this.#tell({ type: 'ack', id: body.id, room, messageId, seq, timestamp });
-    this.#show(room);
+    this.#streams.show(room);
   }
 
   async #change(
@@ -243,15 +212,9 @@ class Fallback implements Link {
   }
 
   async #poll(): Promise<void> {
-    const revs = new Map((await this.#ownRooms()).map(({ name, rev }) => [name, rev]));
-    for (const [room, place] of this.#places) {
-      // A room is not the user's own for being listened to; where a stream begins, it is now.
-      const rev = revs.get(room) ?? Number.parseInt(await this.#startOf(room, undefined), 10);
-      if (Number.parseInt(place, 10) >= rev) continue;
-      const end = new AbortController();
-      await this.#read(room, end.signal, rev);
-      end.abort();
-    }
+    await this.#streams.catchUp(
+      new Map((await this.#ownRooms()).map(({ name, rev }) => [name, rev])),
+    );
     const waiting = await this.#json<Notification[]>('/notifications', this.#as());
     for (const notification of waiting.toReversed()) {
       if (notification.id <= this.#newestNotification) continue;
@@ -307,8 +270,10 @@ class Fallback implements Link {
     return this.#json('/me/rooms', this.#as());
   }
 
+  /** Whom a request is for, where no token says it. */
   #as(): { username?: string } {
-    return this.parts.token() ? {} : { username: this.parts.username() };
+    const username = this.parts.username();
+    return this.parts.token() || !username ? {} : { username };
   }
 
   async #json<Answer>(path: string, query: Query): Promise<Answer> {

@@ -60,6 +60,8 @@ export class Feed extends Emitter<RoomEvents> {
   #rev = 0;
   #epoch: string | undefined;
   #isJoining = false;
+  /** All that was there when the user entered has come: what comes now is news. */
+  #isCaughtUp = false;
 
   /** @internal @param key the name, or `@` and that of the other one */
   constructor(
@@ -95,7 +97,6 @@ export class Feed extends Emitter<RoomEvents> {
       if (!page.complete) return void this.join(done);
       done();
       this.setStatus({ state: 'live' });
-      this.touched();
       host.outbox.resumed(this.key);
       // So that a message can be changed when the connection is lost again.
       quiet(load.changes());
@@ -159,12 +160,13 @@ export class Feed extends Emitter<RoomEvents> {
       return;
     }
     this.#rev = Math.max(this.#rev, rev);
-    this.#show(message, true);
+    this.#show(message);
   }
 
-  #take({ messages, rev, epoch, reset, ...page }: ServerFrameOf<'joined'>): void {
+  #take({ messages, rev, epoch, reset, complete, ...page }: ServerFrameOf<'joined'>): void {
     const isNew = !this.#epoch || reset;
     if (isNew) {
+      this.#isCaughtUp = false;
       const { since } = this.options;
       const first = Math.min(...messages.map(({ seq }) => seq), rev + 1);
       this.list.clear(typeof since === 'number' && !reset ? since + 1 : first);
@@ -172,22 +174,23 @@ export class Feed extends Emitter<RoomEvents> {
     }
     this.#rev = rev;
     this.#epoch = epoch;
-    for (const message of messages) this.#show(message, !isNew);
+    for (const message of messages) this.#show(message);
+    this.#isCaughtUp ||= complete;
     ambient(({ entered }) => entered(this, page, isNew));
     this.touched();
   }
 
-  #show(message: StoredMessage, isNews: boolean): void {
+  #show(message: StoredMessage): void {
     const { host, list } = this;
-    const before = list.find(message.id);
-    const kind = list.take(message);
+    const before = list.take(message);
+    const isOld = before === message;
     host.outbox.seen(message);
     this.touched();
-    if (!kind && !before) this.strays?.push(message);
-    if (!isNews || (before && !kind)) return;
+    if (isOld) this.strays?.push(message);
+    if (!this.#isCaughtUp || (before && !isOld && before.rev >= message.rev)) return;
     const view = list.view(message);
-    this.emit(kind === 'new' ? 'message' : 'update', view);
-    if (kind === 'new') host.emit('message', view);
-    ambient(({ heard }) => heard(this, view, kind === 'new' ? undefined : (before ?? message)));
+    ambient(({ heard }) => heard(this, view, before));
+    this.emit(before ? 'update' : 'message', view);
+    if (!before) host.emit('message', view);
   }
 }

@@ -10,16 +10,26 @@ export const load = {
   ambient: lazy(() => import('./ambient.ts')),
   api: lazy(() => import('./api.ts')),
   changes: lazy(() => import('./changes.ts')),
-  fallback: lazy(() => import('./fallback.ts')),
   older: lazy(() => import('./older.ts')),
-  tabs: lazy(() => import('./tabs.ts')),
+  transports: lazy(() => import('./transports.ts')),
 };
 
-/** Does something with what is around the messages, once that is loaded. */
+type Ambient = Awaited<ReturnType<typeof load.ambient>>;
+
+let loaded: Ambient | undefined;
+
+/** Does something with what is around the messages: at once when it is loaded, else later. */
 export function ambient<Result>(
-  use: (ambient: Awaited<ReturnType<typeof load.ambient>>) => Result,
-): Promise<Awaited<Result>> {
-  return quiet(load.ambient().then(use) as Promise<Awaited<Result>>);
+  use: (ambient: Ambient) => Result,
+): Result | Promise<Awaited<Result>> {
+  return loaded
+    ? use(loaded)
+    : (quiet(
+        load.ambient().then((part) => {
+          loaded = part;
+          return use(part);
+        }),
+      ) as Promise<Awaited<Result>>);
 }
 
 /** What a link needs to know. */
@@ -40,9 +50,10 @@ export function openLink(
 ): OpenLink | Promise<OpenLink> {
   const own = WebSocket ?? (globalThis.WebSocket as WebSocketConstructor | undefined);
   const isBlocked = transport !== 'websocket' && failures > 1 && failures % 2 === 0;
-  if (!own || isBlocked || transport === 'sse') {
-    return load.fallback().then(({ fallbackLink }) => fallbackLink(parts, own));
-  }
-  const link = webSocketLink(`${parts.base.replace('http', 'ws')}/ws`, own);
-  return shareTabs ? load.tabs().then(({ sharedLink }) => sharedLink(parts, link)) : link;
+  const link =
+    own && !isBlocked && transport !== 'sse'
+      ? webSocketLink(`${parts.base.replace('http', 'ws')}/ws`, own)
+      : undefined;
+  if (link && !shareTabs) return link;
+  return load.transports().then(({ otherLink }) => otherLink(parts, own, link));
 }

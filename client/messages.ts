@@ -21,8 +21,11 @@ export type ChatMessage = Readonly<
     }
 >;
 
-/** A message that was shown, and of what it was made. */
-interface Shown {
+/** A message of the server. It is its own view, unless something of the user's changes it. */
+export type KeptMessage = StoredMessage & { key: string; state: 'sent' };
+
+/** The view of a message with the user's unconfirmed changes, and what it was made of. */
+interface View {
   of: string;
   message: ChatMessage;
 }
@@ -35,12 +38,10 @@ export interface MessagesHost {
 
 /** The messages of a room from a `seq` on, as the last change left each, and behind them what is on its way. */
 export class Messages {
-  readonly #byId = new Map<number, StoredMessage>();
   /** By `seq`. */
-  sorted: StoredMessage[] = [];
+  sorted: KeptMessage[] = [];
   #snapshot: readonly ChatMessage[] | undefined;
-  /** What an application was shown last. */
-  readonly #shown = new WeakMap<object, Shown>();
+  readonly #views = new WeakMap<object, View>();
   /** Messages before this `seq` are not here. */
   from = 0;
   #extra = 0;
@@ -60,22 +61,24 @@ export class Messages {
     return this.sorted.at(-1)?.seq ?? 0;
   }
 
-  /** A message as it is shown. */
-  view(stored: StoredMessage): ChatMessage {
-    return this.#show(stored, []);
+  /** A message of the server as it is shown: the same object, since copies are what costs most here. */
+  view(stored: StoredMessage): KeptMessage {
+    const isOwn = stored.username === this.host.username;
+    const kept = stored as KeptMessage;
+    kept.key = (isOwn && stored.clientId) || `#${stored.id}`;
+    kept.state = 'sent';
+    return kept;
   }
 
   find(id: number): StoredMessage | undefined {
-    return this.#byId.get(id);
+    return this.sorted.find((message) => message.id === id);
   }
 
   /** Begins anew: what is before this `seq` is not here. */
   clear(from: number): void {
-    this.#byId.clear();
     this.sorted = [];
     this.from = from;
     this.#extra = 0;
-    this.changed();
   }
 
   /** More was loaded, from this `seq` on. */
@@ -87,22 +90,25 @@ export class Messages {
   /**
    * Takes a message as it now is.
    *
-   * @returns `new` for one that was not here; undefined when it is too old to be shown, or known
+   * @returns what was known of it: nothing of a new one; the message itself when it is too old to be kept
    */
-  take(message: StoredMessage): 'new' | 'changed' | undefined {
-    const known = this.#byId.get(message.id);
-    if (known ? known.rev >= message.rev : message.seq < this.from) return undefined;
-    this.#byId.set(message.id, message);
+  take(message: StoredMessage): StoredMessage | undefined {
+    const { sorted } = this;
+    const kept = this.view(message);
     // From the end: most are new.
-    const index = this.sorted.findLastIndex(({ seq }) => seq < message.seq) + 1;
-    if (known) this.sorted[index] = message;
-    else this.sorted.splice(index, 0, message);
+    const index = sorted.findLastIndex(({ seq }) => seq <= message.seq);
+    const before = sorted[index];
+    if (before?.seq === message.seq) {
+      if (before.rev < message.rev) sorted[index] = kept;
+      return before;
+    }
+    if (message.seq < this.from) return message;
+    sorted.splice(index + 1, 0, kept);
     this.#trim();
-    this.changed();
-    return known ? 'changed' : 'new';
+    return undefined;
   }
 
-  /** What is on its way has changed. */
+  /** Something has changed: the next snapshot is another one. */
   changed(): void {
     this.#snapshot = undefined;
   }
@@ -120,18 +126,24 @@ export class Messages {
 
   #render(): readonly ChatMessage[] {
     const items = this.host.outbox.of(this.room);
-    const changesOf = (id?: number) => items.filter(({ frame }) => frame.messageId === id);
+    const changes = items.filter(({ frame }) => frame.messageId);
+    const changesOf = (id?: number) => changes.filter(({ frame }) => frame.messageId === id);
     return [
-      ...this.sorted.map((stored) => this.#show(stored, items.length ? changesOf(stored.id) : [])),
-      ...changesOf().map((item) => this.show(item)),
+      ...(changes[0]
+        ? this.sorted.map((kept) => this.#show(kept, changesOf(kept.id)))
+        : this.sorted),
+      ...items
+        .filter((item) => !item.frame.messageId)
+        .map((item) => this.#show(undefined, [item, ...changesOf(item.ack?.messageId)])),
     ];
   }
 
   /** @returns the same object for the same things */
-  #show(stored: StoredMessage | undefined, items: Item[]): ChatMessage {
+  #show(stored: KeptMessage | undefined, items: Item[]): ChatMessage {
+    if (stored && !items[0]) return stored;
     const source = stored ?? (items[0] as Item);
     const of = items.map(({ id, state }) => id + state).join();
-    const known = this.#shown.get(source);
+    const known = this.#views.get(source);
     if (known?.of === of) return known.message;
     const failed = items.findLast(({ state }) => state === 'failed');
     const isSent = items.every(({ state }) => state === 'acked');
@@ -139,10 +151,9 @@ export class Messages {
     for (const { state, change } of items) {
       if (state !== 'failed') message = change?.apply(message) ?? message;
     }
-    const isOwn = !stored || stored.username === this.host.username;
     const shown = {
       ...message,
-      key: (isOwn && message.clientId) || `#${stored?.id}`,
+      key: stored?.key ?? message.clientId,
       state: failed ? 'failed' : isSent ? 'sent' : 'sending',
       ...(failed?.error && {
         error: failed.error,
@@ -150,7 +161,7 @@ export class Messages {
         discard: () => this.host.outbox.discard(failed),
       }),
     } as ChatMessage;
-    this.#shown.set(source, { of, message: shown });
+    this.#views.set(source, { of, message: shown });
     return shown;
   }
 
@@ -158,15 +169,16 @@ export class Messages {
     // Not one by one, which would move all the others every time.
     const excess = this.sorted.length - this.keep - this.#extra;
     if (excess <= this.keep / 10) return;
-    const dropped = this.sorted.splice(0, excess);
-    for (const { id } of dropped) this.#byId.delete(id);
+    this.sorted.splice(0, excess);
     this.from = this.sorted[0]?.seq ?? 0;
   }
 }
 
-/** A message that only the user has seen. */
-function posted({ id, at, room, frame }: Item, username: string): Partial<ChatMessage> {
+/** A message that has not come from the server yet; once it is acknowledged its place in the room is known. */
+function posted({ id, at, room, frame, ack }: Item, username: string): Partial<ChatMessage> {
   const { type: _, ...rest } = frame;
   const createdAt = new Date(at).toISOString();
-  return { room, username, content: '', clientId: id, createdAt, ...rest };
+  const { messageId, seq, timestamp } = ack ?? {};
+  const place = ack && { id: messageId, room: ack.room, seq, rev: seq, createdAt: timestamp };
+  return { room, username, content: '', clientId: id, createdAt, ...rest, ...place } as ChatMessage;
 }

@@ -6,8 +6,17 @@ import type { Room } from './room.ts';
 type History = Extract<ServerFrame, { type: 'history' }>;
 type Query = { before?: number; after?: number; limit: number };
 
+/** The pages that are being loaded: one at a time in each room. */
+const loading = new WeakMap<Room, Promise<boolean>>();
+
 /** Loads earlier messages of a room. @returns whether there are more */
-export async function loadEarlier(room: Room, limit: number): Promise<boolean> {
+export function loadEarlier(room: Room, limit: number): Promise<boolean> {
+  const page = loading.get(room) ?? loadPage(room, limit).finally(() => loading.delete(room));
+  loading.set(room, page);
+  return page;
+}
+
+async function loadPage(room: Room, limit: number): Promise<boolean> {
   const messages = room.list;
   const { from } = messages;
   if (from <= 1) return false;
@@ -21,8 +30,16 @@ export async function loadEarlier(room: Room, limit: number): Promise<boolean> {
   const found = page.messages;
   messages.extend(page.more ? (found[0]?.seq ?? from) : 1, found.length);
   for (const message of [...found, ...strays]) messages.take(message);
-  room.changed();
+  room.touched();
   return page.more;
+}
+
+/** Loads the messages of a room after a `seq`, as far as they are kept. */
+export async function loadSince(room: Room, seq: number): Promise<void> {
+  if (!(await whenLive(room))) return;
+  const { list, host } = room;
+  const left = () => Math.min(100, list.from - 1 - seq);
+  while (left() > 0 && list.sorted.length < host.keep && (await room.history(left())));
 }
 
 /** A message that may not be here any more. */

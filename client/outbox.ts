@@ -5,7 +5,8 @@ import type { ClientFrame, ServerFrame, StoredMessage } from './protocol.ts';
 import type { Refuse } from './questions.ts';
 import type { OutboxEntry } from './store/store.ts';
 
-export type Ack = Extract<ServerFrame, { type: 'ack' }>;
+/** What the server says of a change that it has made. */
+export type Ack = Omit<Extract<ServerFrame, { type: 'ack' }>, 'type' | 'id'>;
 
 /** What an item does that changes a message, rather than being one. */
 export interface Change {
@@ -23,8 +24,8 @@ export interface Item extends Omit<OutboxEntry, 'error'> {
   state: 'waiting' | 'checking' | 'flying' | 'acked' | 'failed';
   error?: ChatError;
   change?: Change;
-  /** The room's `rev` with which the truth of it is there. */
-  until?: number;
+  /** What the server answered. */
+  ack?: Ack;
   done?(ack: Ack): void;
   fail?(error: ChatError): void;
 }
@@ -138,14 +139,16 @@ export class Outbox {
   seen({ id: messageId, clientId, room, seq, createdAt: timestamp }: StoredMessage): void {
     const item = this.items.get(clientId ?? '');
     if (!item) return;
-    this.settle(item, { type: 'ack', id: item.id, room, messageId, seq, timestamp });
+    this.settle(item, { messageId, room, seq, timestamp });
     this.#remove(item);
   }
 
   /** The room shows all that was committed up to a `rev`. */
   reached(room: string, rev: number): void {
-    for (const item of this.of(room)) {
-      if (item.state === 'acked' && (item.until ?? 0) <= rev) this.#remove(item);
+    for (const item of this.items.values()) {
+      if (item.room === room && item.ack && (item.ack.seq ?? item.ack.rev ?? 0) <= rev) {
+        this.#remove(item);
+      }
     }
   }
 
@@ -209,7 +212,7 @@ export class Outbox {
   settle(item: Item, ack: Ack): void {
     if (item.state === 'acked') return;
     item.state = 'acked';
-    item.until = ack.seq ?? ack.rev ?? 0;
+    item.ack = ack;
     this.keeper?.delete(item.id);
     item.change?.acked(ack);
     item.done?.(ack);

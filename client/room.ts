@@ -1,15 +1,13 @@
+import type { Action } from './changes.ts';
 import type { ChatError } from './error.ts';
 import { Feed } from './feed.ts';
 import { ambient, load } from './lazy.ts';
 import type { ChatMessage } from './messages.ts';
 import { quiet } from './quiet.ts';
 import type { NewMessage } from './room-types.ts';
-import type { OutboxFrame } from './store/store.ts';
 
 /** A room, or a conversation of two: what is there to be shown, and what the user does. */
 export class Room extends Feed {
-  #loading: Promise<boolean> | undefined;
-
   /** In order, those on their way last. A new array only when something changed. */
   get messages(): readonly ChatMessage[] {
     return this.list.snapshot;
@@ -33,30 +31,22 @@ export class Room extends Feed {
       room: this.key,
       frame: { type: 'message', ...where, ...said },
     });
-    const acked = outbox.add(item);
-    const sent = acked.then(({ messageId, seq, timestamp }) => ({
-      ...this.list.show(item),
-      id: messageId,
-      seq,
-      rev: seq,
-      createdAt: timestamp,
-    }));
-    return quiet(sent as Promise<ChatMessage>);
+    return quiet(outbox.add(item).then(() => this.list.show(item)));
   }
 
   /** Says a message of the user's otherwise. Resolves and rejects as {@link send}. */
-  edit({ id = 0 }: ChatMessage, content: string): Promise<ChatMessage> {
-    return this.#change({ type: 'edit', messageId: id, content });
+  edit(message: ChatMessage, content: string): Promise<ChatMessage> {
+    return this.#change(message, { type: 'edit', content });
   }
 
   /** Takes a message of the user's back. Resolves and rejects as {@link send}. */
-  delete({ id = 0 }: ChatMessage): Promise<ChatMessage> {
-    return this.#change({ type: 'delete', messageId: id });
+  delete(message: ChatMessage): Promise<ChatMessage> {
+    return this.#change(message, { type: 'delete' });
   }
 
   /** Reacts with an emoji, or takes that back. Resolves and rejects as {@link send}. */
-  react({ id = 0 }: ChatMessage, emoji: string, { remove = false } = {}): Promise<ChatMessage> {
-    return this.#change({ type: 'react', messageId: id, emoji, remove });
+  react(message: ChatMessage, emoji: string, { remove = false } = {}): Promise<ChatMessage> {
+    return this.#change(message, { type: 'react', emoji, remove });
   }
 
   /**
@@ -66,13 +56,7 @@ export class Room extends Feed {
    * @returns whether there are more
    */
   history(limit = 50): Promise<boolean> {
-    this.#loading ??= load
-      .older()
-      .then(({ loadEarlier }) => loadEarlier(this, limit))
-      .finally(() => {
-        this.#loading = undefined;
-      });
-    return quiet(this.#loading);
+    return quiet(load.older().then(({ loadEarlier }) => loadEarlier(this, limit)));
   }
 
   /** Has read up to a message: the newest, unless its `seq` is given. */
@@ -112,7 +96,7 @@ export class Room extends Feed {
     this.host.left(this);
   }
 
-  #change(frame: OutboxFrame): Promise<ChatMessage> {
-    return quiet(load.changes().then(({ change }) => change(this, frame)));
+  #change(message: ChatMessage, action: Action): Promise<ChatMessage> {
+    return quiet(load.changes().then(({ change }) => change(this, message, action)));
   }
 }

@@ -3,7 +3,6 @@ import {
   createElement,
   type ReactNode,
   useContext,
-  useEffect,
   useRef,
   useSyncExternalStore,
 } from 'react';
@@ -135,7 +134,6 @@ export function useTyping(name: string): readonly string[] {
 export function useNotifications(): UserNotifications {
   const chat = useChat();
   const { notifications } = chat;
-  useEffect(() => follow(chat), [chat]);
   const items = useSyncExternalStore(
     notifications.subscribe,
     () => notifications.items,
@@ -194,24 +192,6 @@ function roomOf(chat: ChatClient, name: string, options?: RoomOptions): Lease<Ro
 
 function openRoom(chat: ChatClient, name: string, options?: RoomOptions): Room {
   return name[0] === '@' ? chat.direct(name.slice(1)) : chat.room(name, options);
-}
-
-/** Loads the notifications each time the client is connected. @returns the function that ends it */
-function follow(chat: ChatClient): () => void {
-  let wasLive = false;
-  const look = () => {
-    const isLive = chat.status.state === 'live';
-    if (isLive && !wasLive) void chat.notifications.load();
-    wasLive = isLive;
-  };
-  look();
-  const stopLooking = chat.on('status', look);
-  // The client enters a room for somebody who listens.
-  const stopListening = chat.on('notification', () => {});
-  return () => {
-    stopLooking();
-    stopListening();
-  };
 }
 
 /**

@@ -111,20 +111,40 @@ test('what could not be loaded when it was first needed is loaded when it can be
   expect(changed).toEqual(['hi', 'here']);
 }, 60_000);
 
-test('two users of one browser, who are known by their tokens alone, share neither outbox nor connection', async () => {
+test('two users of one browser, who are known by their tokens alone, do not share a connection', async () => {
+  const server = await startServer();
+  const [ana, ben, room] = [fresh('ana'), fresh('ben'), fresh('room')];
+  const tokens = [await server.register(ana), await server.register(ben)];
+  const base = site({});
+  const first = await emptyPage(base);
+  const tabs = [first, await first.context().newPage()];
+  for (const [n, tab] of tabs.entries()) {
+    await tab.goto(base);
+    await open(tab, server.url, { token: `${tokens[n]}`, shareTabs: true });
+    await tab.evaluate((room) => chat.room(room).send('hi'), room);
+  }
+  expect(await Promise.all(tabs.map((tab) => tab.evaluate(() => chat.username)))).toEqual([
+    ana,
+    ben,
+  ]);
+  const stored = await (await server.fetch(`/messages?room=${room}`)).json();
+  expect(stored.map(({ username }: Record<string, string>) => username)).toEqual([ana, ben]);
+}, 60_000);
+
+test('two users of one browser, who are known by their tokens alone, do not share an outbox', async () => {
   const server = await startServer();
   const proxy = await flakyProxy(server.url);
   const [ana, ben, room] = [fresh('ana'), fresh('ben'), fresh('room')];
   const tokens = [await server.register(ana), await server.register(ben)] as const;
   const anas = await emptyPage(site({}));
-  await open(anas, proxy.url, { token: tokens[0], shareTabs: true });
+  await open(anas, proxy.url, { token: tokens[0] });
   await anas.evaluate((room) => void chat.room(room), room);
   await until('live', () => isLive(anas, room));
   await until('it can be kept', async () => (await keptIn(anas)) >= 0);
 
   const bens = await anas.context().newPage();
   await bens.goto('/');
-  await open(bens, server.url, { token: tokens[1], shareTabs: true });
+  await open(bens, server.url, { token: tokens[1] });
   await bens.evaluate((room) => chat.room(room).send('of ben'), room);
   expect(await bens.evaluate(() => chat.username)).toBe(ben);
 

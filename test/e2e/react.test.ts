@@ -148,6 +148,23 @@ test('what a server renders is taken over by the browser without a complaint, an
   expect(faults()).toEqual([]);
 }, 60_000);
 
+test('notifications that are shown first on an open connection come live', async () => {
+  const { page, sockets, faults } = await open();
+  const username = fresh('ana');
+  const props = { url: server.url, username, rooms: [], hasBell: false };
+  await show(page, props);
+  await isLive(page);
+  await show(page, { ...props, hasBell: true });
+  await until('it is shown', async () => (await text(page, 'bell')) === '0: ');
+  const notice = { to: [username], data: { text: 'The build is green' } };
+  const notify = () => server.request('POST', '/notifications', 'key-of-a-back-end', notice);
+  // The user is made by the first join.
+  await until('it is sent', async () => (await notify()).status === 204);
+  await until('it came', async () => (await text(page, 'bell')) === '1: notice');
+  expect(sockets()).toBe(1);
+  expect(faults()).toEqual([]);
+}, 60_000);
+
 test('notifications are loaded, come live, and are gone once they are read', async () => {
   const { page, faults } = await open();
   const username = fresh('ana');

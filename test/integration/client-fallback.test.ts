@@ -78,6 +78,36 @@ test('a stream that is cut goes on where it was', async () => {
   client.close();
 }, 30_000);
 
+test('over SSE an account, which its token alone names, makes a room that nobody has entered, as a first join does', async () => {
+  const server = await startServer();
+  const username = fresh('Ána');
+  const token = await server.register(username);
+  const chat = new ChatClient(server.url, { token, transport: 'sse' });
+  const room = chat.room(fresh('room'));
+  const sent = await room.send('Is it me?');
+  expect(sent).toMatchObject({ username, seq: 1, state: 'sent' });
+  expect(chat.username).toBe(username);
+  const stored = await (await server.fetch(`/messages?room=${room.name}`)).json();
+  expect(stored).toMatchObject([{ username, content: 'Is it me?' }]);
+  chat.close();
+});
+
+test('over SSE a room that is not there for a user cannot be entered', async () => {
+  const server = await startServer();
+  const [owner, other] = [await server.register(fresh('ana')), await server.register(fresh('ben'))];
+  const name = fresh('private');
+  await server.request('POST', '/rooms', owner, { name, private: true });
+  // Over REST a guest cannot make a room.
+  const guest = new ChatClient(server.url, { username: fresh('guest'), transport: 'sse' });
+  const ben = new ChatClient(server.url, { token: other, transport: 'sse' });
+  const rooms = [ben.room(name), guest.room(name), guest.room(fresh('room'))];
+  for (const room of rooms) {
+    await until('it is refused', () => room.status.state === 'failed');
+    expect(room.status).toMatchObject({ error: { code: 'not_found' } });
+  }
+  for (const client of [guest, ben]) client.close();
+});
+
 test('when a request fails, what was said after it does not go before it', async () => {
   const server = await startServer();
   const name = fresh('room');

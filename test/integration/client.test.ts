@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
 import { ChatClient, type ChatError } from '../../client/index.ts';
+import { API_KEY } from '../support/people.ts';
 import { fresh, startServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -77,6 +78,30 @@ test('a direct conversation is found by the other one’s name, with its history
   await until('it is seen to be read', () => own.partnerRead === 3);
   await ben.notifications.load();
   for (const client of [ana, ben]) client.close();
+});
+
+test('notifications are loaded with every connection: those read elsewhere are gone, those of meanwhile are there', async () => {
+  const server = await startServer({ apiKey: API_KEY });
+  const [phone, ben] = [user(server.url), user(server.url, 'ben')];
+  const laptop = new ChatClient(server.url, { username: phone.username });
+  for (const { notifications } of [phone, laptop]) notifications.subscribe(() => {});
+  const notice = { to: [phone.username], data: { text: 'The build is green' } };
+  const notify = () => server.request('POST', '/notifications', API_KEY, notice);
+  const ids = ({ notifications }: ChatClient) => notifications.items.map(({ id }) => id);
+  await until('it is sent', async () => (await notify()).status === 204);
+  await until('both have it', () => ids(phone).length + ids(laptop).length === 2);
+
+  laptop.close();
+  await phone.notifications.read(ids(phone)[0] as number);
+  await notify();
+  await ben.direct(phone.username).send('psst');
+  await until('both came', () => ids(phone).length === 2);
+  laptop.connect();
+  await until('they are loaded', () => ids(laptop).join() === ids(phone).join());
+  // What came live is what is loaded.
+  expect(laptop.notifications.items).toEqual(phone.notifications.items);
+  expect(laptop.notifications.unread).toBe(2);
+  for (const client of [phone, laptop, ben]) client.close();
 });
 
 test('an account signs in, has its private room, and bans from it', async () => {

@@ -18,6 +18,8 @@ export interface ProbeProps {
   username: string;
   rooms: string[];
   isStrict?: boolean;
+  /** Whether notifications are shown; they are by default. */
+  hasBell?: boolean;
   /** A room that is used in a render that is never shown. */
   suspended?: string;
 }
@@ -84,11 +86,18 @@ function Suspended({ room }: { room: string }) {
   return use(never);
 }
 
-export function App({ url, username, rooms, isStrict = false, suspended }: ProbeProps) {
+export function App({
+  url,
+  username,
+  rooms,
+  isStrict = false,
+  hasBell = true,
+  suspended,
+}: ProbeProps) {
   const app = (
     <ChatProvider url={url} username={username}>
       <Status />
-      <Bell />
+      {hasBell && <Bell />}
       {rooms.map((room) => (
         <div key={room}>
           <Messages room={room} />

@@ -201,6 +201,38 @@ test('an unacknowledged edit is sent again only if the message was not changed s
   expect(room.messages[1]).toMatchObject({ state: 'sent', content: 'TWO' });
 });
 
+test('a message can be changed as soon as it is acknowledged, before it has come back from the server', async () => {
+  const { server, clock, room } = await begin();
+  const late: object[] = [];
+  const { publish } = server;
+  server.publish = (_, frame) => void late.push(frame);
+  const sent = await room.send('hi');
+  expect(room.messages).toEqual([sent]);
+  expect(sent).toMatchObject({ id: 1, seq: 1, rev: 1, state: 'sent', room: 'general' });
+  const edit = room.edit(sent, 'hello');
+  await settle();
+  expect(room.messages).toMatchObject([{ key: sent.key, content: 'hello', state: 'sent' }]);
+  expect(await edit).toMatchObject({ id: 1, content: 'hello', state: 'sent' });
+  // The server answers the next one only after the frames of the first two.
+  const reaction = room.edit(room.messages[0] as ChatMessage, 'hello, world');
+  server.publish = publish;
+  for (const frame of late) server.publish('general', frame);
+  await clock.advance(0);
+  expect(await reaction).toMatchObject({ id: 1, content: 'hello, world' });
+  expect(room.messages).toMatchObject([
+    { key: sent.key, content: 'hello, world', rev: 3, state: 'sent' },
+  ]);
+});
+
+test('a message that the server has not stored cannot be changed', async () => {
+  const { server, room } = await begin();
+  server.isSilent = true;
+  void room.send('hi');
+  const [message] = room.messages as [ChatMessage];
+  const refused = await room.edit(message, 'hello').catch(({ code }: ChatError) => code);
+  expect(refused).toBe('not_found');
+});
+
 test('unsent messages of a program that ends are sent by the next one, from its store', async () => {
   const store = memoryStore();
   const server = new FakeServer();
@@ -307,6 +339,73 @@ test('a hole in the live changes is filled, and a repetition is reported', async
   await settle();
   expect(errors.map(({ code }) => code)).toEqual(['protocol']);
   expect(contents(room)).toEqual(['one', 'two', 'three']);
+});
+
+test('what was there when the user entered is no news, however many pages it takes', async () => {
+  const server = new FakeServer();
+  const clock = new FakePlatform();
+  for (let n = 1; n <= 1200; n++) server.say('general', `${n}`);
+  const { WebSocket } = server;
+  const chat = new ChatClient('http://chat.example', {
+    username: 'ana',
+    platform: clock,
+    WebSocket,
+    keep: 2000,
+  });
+  const room = chat.room('general', { since: 0 });
+  const news: string[] = [];
+  room.on('message', ({ content }) => news.push(content));
+  await settle();
+  expect(room.messages).toHaveLength(1200);
+  server.say('general', 'live');
+  server.close(1006);
+  server.say('general', 'meanwhile');
+  await clock.advance(SECOND);
+  expect(news).toEqual(['live', 'meanwhile']);
+});
+
+test('who listens for notifications is in a room, on a connection that is open already too', async () => {
+  const server = new FakeServer();
+  const { WebSocket } = server;
+  const platform = new FakePlatform();
+  const options = { username: 'ana', platform, WebSocket };
+  const joined = () => server.received.flatMap(({ type, room }) => (type === 'join' ? room : []));
+
+  // Notifications are loaded over REST, which is away here.
+  const url = 'http://127.0.0.1:1';
+  for (const listen of [
+    (chat: ChatClient) => chat.on('notification', () => {}),
+    (chat: ChatClient) => chat.notifications.subscribe(() => {}),
+  ]) {
+    const chat = new ChatClient(url, options);
+    await settle();
+    expect(chat.status.state).toBe('live');
+    expect(joined()).toEqual([]);
+    listen(chat);
+    await settle();
+    expect(joined()).toEqual(['general']);
+    server.received.length = 0;
+  }
+});
+
+test('a room that was entered for notifications shows its last messages, or those that were asked for', async () => {
+  const server = new FakeServer();
+  for (let n = 1; n <= 250; n++) server.say('general', `${n}`);
+  const { WebSocket } = server;
+  const options = { username: 'ana', platform: new FakePlatform(), WebSocket };
+  for (const [since, count] of [
+    [undefined, 10],
+    [0, 250],
+    [100, 150],
+  ] as const) {
+    const chat = new ChatClient('http://chat.example', options);
+    chat.on('notification', () => {});
+    await settle();
+    const room = chat.room('general', since === undefined ? {} : { since });
+    await settle();
+    expect(room.messages.length).toBe(count);
+    expect(room.messages.at(-1)?.content).toBe('250');
+  }
 });
 
 test('changes that come together are taken in order, and are one change for who renders', async () => {
