@@ -1,6 +1,7 @@
 import { expect } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { openDatabase, rows } from '../../src/db/index.ts';
+import { hasPgBouncer, ownPgBouncer, testWithPgBouncer } from '../support/pgbouncer.ts';
 import { refusingPooler } from '../support/refusing-pooler.ts';
 import { freshPostgres, hasPostgres, testWithPostgres } from '../support/services.ts';
 import { databaseContract } from './database.contract.ts';
@@ -15,6 +16,14 @@ databaseContract(
   'Postgres behind a pooler that takes no settings of a session',
   () => openDatabase({ databaseUrl: pooler?.url ?? '', dataDir: '' }),
   testWithPostgres,
+);
+
+const bouncer = hasPostgres && hasPgBouncer ? await ownPgBouncer(await freshPostgres()) : undefined;
+
+databaseContract(
+  'Postgres behind PgBouncer in transaction mode',
+  () => openDatabase({ databaseUrl: bouncer?.url ?? '', dataDir: '' }),
+  testWithPgBouncer,
 );
 
 testWithPostgres(

@@ -48,12 +48,7 @@ export async function ownRedis(): Promise<OwnService> {
 export async function ownPostgres(): Promise<OwnService> {
   const bin = dirname(realpathSync(pgCtl ?? ''));
   const data = temporaryFolder();
-  // Postgres does not run as root.
-  const isRoot = process.getuid?.() === 0;
-  const asPostgres = isRoot
-    ? ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups']
-    : [];
-  if (isRoot) Bun.spawnSync(['chown', 'postgres', data]);
+  const asPostgres = rootless(data);
   const init = [join(bin, 'initdb'), '-D', data, '-U', 'postgres', '-A', 'trust', '--no-sync'];
   const made = Bun.spawnSync([...asPostgres, ...init]);
   if (!made.success) throw new Error(`initdb failed: ${made.stderr}`);
@@ -70,21 +65,33 @@ export async function ownPostgres(): Promise<OwnService> {
   ];
   const command = [...asPostgres, join(bin, 'postgres'), '-D', data, ...options];
   // An immediate shutdown: its sessions end where they are, as in a crash.
-  return own(url, command, 'SIGQUIT', async () => {
-    const client = new SQL(url, { max: 1, connectionTimeout: 2 });
-    try {
-      await client.unsafe('select 1');
-    } finally {
-      await client.close();
-    }
-  });
+  return own(url, command, 'SIGQUIT', () => selectOne(url));
+}
+
+/** What runs a command that refuses to be root, as the user of Postgres. @param folder that it is to own */
+export function rootless(folder: string): string[] {
+  if (process.getuid?.() !== 0) return [];
+  Bun.spawnSync(['chown', 'postgres', folder]);
+  return ['setpriv', '--reuid=postgres', '--regid=postgres', '--clear-groups'];
+}
+
+/** Rejects when no Postgres answers. */
+export async function selectOne(url: string): Promise<void> {
+  const client = new SQL(url, { max: 1, connectionTimeout: 2 });
+  try {
+    await client.unsafe('select 1');
+  } finally {
+    await client.close();
+  }
 }
 
 /**
+ * A service that is gone when the tests of the file are done or, begun in a test, after that.
+ *
  * @param end the signal that ends it at once, with all that it has started
  * @param ask rejects while the service does not answer
  */
-async function own(
+export async function own(
   url: string,
   command: string[],
   end: NodeJS.Signals,
