@@ -1,136 +1,101 @@
 import { expect } from 'bun:test';
+import { BreakableCluster, type ClusterServer, type Fault } from '../support/breakable-cluster.ts';
 import { Crowd, rooms } from '../support/crowd.ts';
-import { cuttableProxy } from '../support/cuttable-proxy.ts';
-import { freePort } from '../support/free-port.ts';
 import { Observers } from '../support/observers.ts';
-import { ownPostgres, ownRedis, testWithOwnServices } from '../support/own-services.ts';
-import { startReady } from '../support/process.ts';
+import { testWithOwnServices } from '../support/own-services.ts';
 import { chooseSeed, seeded } from '../support/random.ts';
 
 const SERVERS = 3;
 const FAULTS = 24;
 const STEPS_PER_FAULT = 50;
+/** Between looks at whether another fault may begin. */
+const PAUSE_MS = 100;
+/** How long a fault lasts at most. */
+const LASTS_MS = 5000;
 /** A lease of five seconds, seen to have lapsed by the second look; and the grace. */
 const LEASE_MS = 8000;
 
+/** What all servers have together. */
+const SHARED: Fault['of'][] = ['redis', 'postgres', 'rooms'];
+type FaultName = keyof BreakableCluster['faults'];
+
 /**
- * Contract 4 and 7: random clients on three servers, of which some are killed or hang, with their Redis
- * and their Postgres, which are killed, hang, lose what they had, or are cut off.
+ * Contract 4 and 7: random clients on three servers, of which some are killed, hang, or cannot publish, with
+ * their Redis and their Postgres, which are killed, hang, take no writes, lose what they had, are cut off, or
+ * commit what nobody waits for any more.
  */
 testWithOwnServices(
   'every client of three servers ends with the same messages, whatever fails',
   async () => {
     const random = seeded(chooseSeed('cluster'));
-    const [redis, postgres] = [await ownRedis(), await ownPostgres()];
-    const shared = {
-      AUTH_SECRET: crypto.randomUUID(),
+    const cluster = await BreakableCluster.start(SERVERS, {
       PRESENCE_GRACE: '1',
       // Counted in Redis, and never too many.
       MESSAGE_RATE: '100000',
       MESSAGE_BURST: '1000000',
-    };
-    const start = async () => {
-      const port = await freePort();
-      const lines = {
-        redis: await cuttableProxy(redis.url),
-        postgres: await cuttableProxy(postgres.url),
-      };
-      const settings = {
-        ...shared,
-        PORT: `${port}`,
-        REDIS_URL: lines.redis.url,
-        DATABASE_URL: lines.postgres.url,
-      };
-      return { settings, lines, isStopped: false, ...(await startReady(settings)) };
-    };
-    const servers = await Promise.all(Array.from({ length: SERVERS }, start));
+    });
+    const { servers } = cluster;
     const crowd = new Crowd(random, 'resumed');
     // In turn, so that chance goes by the seed alone.
     let turn = 0;
     const observers = new Observers(rooms, () => {
-      const running = servers.filter(({ isStopped }) => !isStopped);
       turn += 1;
-      return (running[turn % running.length] as (typeof servers)[0]).url;
+      return (cluster.running[turn % cluster.running.length] as ClusterServer).url;
     });
     const on = new Map(crowd.devices.map((device) => [device, random.pick(servers)]));
 
-    /** What will be mended by itself. */
-    const healing = new Set<Promise<void>>();
-    const later = (most: number, heal: () => void | Promise<void>) => {
-      const healed = Bun.sleep(random.integer(most)).then(heal);
-      healing.add(healed);
-      void healed.then(() => healing.delete(healed));
+    // Each fault, and then some of them again, in any order.
+    const names = Object.keys(cluster.faults) as FaultName[];
+    const again = Array.from({ length: FAULTS - names.length }, () => random.pick(names));
+    const plan = random.shuffle([...names, ...again]).map((name) => ({
+      name,
+      server: random.pick(servers),
+      room: random.pick(rooms),
+      lasts: random.integer(LASTS_MS),
+    }));
+    /** What is out of order, and will be healed by itself. */
+    const healing = new Map<string, Promise<void>>();
+    const key = (of: Fault['of'], server: ClusterServer) =>
+      SHARED.includes(of) ? of : `${of} ${servers.indexOf(server)}`;
+    const mayBegin = ({ name, server }: (typeof plan)[0]) => {
+      if (healing.has(key(cluster.faults[name].of, server))) return false;
+      // No server starts without its database.
+      if (name === 'killServer') return !healing.has(key('line to postgres', server));
+      return name !== 'stopServer' || cluster.running.length > 1;
     };
-    let isRedisPaused = false;
-    const faults = {
-      async killServer() {
-        const server = random.pick(servers);
-        if (server.isStopped) return;
-        server.kill('SIGKILL');
-        await server.exited;
-        Object.assign(server, await startReady(server.settings));
-      },
-      async stopServer() {
-        const server = random.pick(servers);
-        if (server.isStopped || servers.filter(({ isStopped }) => !isStopped).length === 1) return;
-        server.isStopped = true;
-        server.kill('SIGSTOP');
-        later(8000, () => {
-          server.kill('SIGCONT');
-          server.isStopped = false;
-        });
-      },
-      async killRedis() {
-        if (isRedisPaused) return;
-        await redis.kill();
-        await redis.start();
-      },
-      async takeRedisAway() {
-        if (isRedisPaused) return;
-        isRedisPaused = true;
-        await redis.kill();
-        later(3000, async () => {
-          await redis.start();
-          isRedisPaused = false;
-        });
-      },
-      async pauseRedis() {
-        if (isRedisPaused) return;
-        isRedisPaused = true;
-        redis.pause();
-        later(5000, () => {
-          redis.resume();
-          isRedisPaused = false;
-        });
-      },
-      restartPostgres: () => postgres.restart(),
-      async cut() {
-        const { lines } = random.pick(servers);
-        const line = random.pick([lines.redis, lines.redis, lines.postgres]);
-        line.cut();
-        await line.mend();
-      },
+    const begin = async ({ name, server, room, lasts }: (typeof plan)[0]) => {
+      const { of, begin }: Fault = cluster.faults[name];
+      const heal = await begin(server, room);
+      if (!heal) return;
+      const healed = Bun.sleep(lasts).then(async () => {
+        await heal();
+        healing.delete(key(of, server));
+      });
+      healing.set(key(of, server), healed);
     };
 
     const told: string[] = [];
-    for (let step = 1; step <= FAULTS * STEPS_PER_FAULT; step++) {
+    for (let step = 1; plan.length > 0; step++) {
       const device = random.pick(crowd.devices);
       if (on.get(device)?.isStopped) device.drop();
       if (!device.isConnected) {
-        const server = random.pick(servers.filter(({ isStopped }) => !isStopped));
+        const server = random.pick(cluster.running);
         on.set(device, server);
         if (await device.connect(server.ws)) crowd.enterSome(device);
       }
       await crowd.act(device, step);
       if (step % STEPS_PER_FAULT > 0) continue;
-      const fault = random.pick(Object.keys(faults) as (keyof typeof faults)[]);
-      told.push(fault);
-      await faults[fault]();
+      const next = plan.findIndex(mayBegin);
+      if (next === -1) await Bun.sleep(PAUSE_MS);
+      for (const fault of next === -1 ? [] : plan.splice(next, 1)) {
+        told.push(`${fault.name} ${servers.indexOf(fault.server)}`);
+        await begin(fault);
+      }
     }
-    await Promise.all(healing);
+    await Promise.all(healing.values());
     console.log(`cluster: ${told.join(', ')}`);
 
-    const [first] = servers as [(typeof servers)[0]];
+    const [first] = servers as [ClusterServer];
     // Whoever is still there sees everything live: what no later change shows, too.
     for (const device of crowd.devices) if (device.isConnected) await device.settle();
     await crowd.catchUp(first.url, LEASE_MS);
@@ -140,7 +105,7 @@ testWithOwnServices(
     await observers.check(first.url, stored);
 
     // All are where they are, on whichever server one asks.
-    const isPresent = async (usernames: string[], asked: typeof servers) => {
+    const isPresent = async (usernames: string[], asked: ClusterServer[]) => {
       const since = performance.now();
       for (const { url } of asked) {
         for (const room of rooms) {
@@ -158,19 +123,16 @@ testWithOwnServices(
         }
       }
     };
-    const names = crowd.authors.map(({ username }) => username);
-    await isPresent(names, servers);
+    const usernames = crowd.authors.map(({ username }) => username);
+    await isPresent(usernames, servers);
     // Those of a server that dies are gone when its lease has lapsed, and nobody else is.
     first.kill('SIGKILL');
     const rest = servers.slice(1);
-    const left = names.filter((name) =>
+    const left = usernames.filter((name) =>
       crowd.devices.some((device) => device.author.username === name && on.get(device) !== first),
     );
     await isPresent(left, rest);
-    for (const { kill, exited } of rest) {
-      kill('SIGTERM');
-      expect(await exited).toBe(0);
-    }
+    await cluster.stop(rest);
   },
   180_000,
 );

@@ -2,6 +2,7 @@ import { afterAll, describe, expect } from 'bun:test';
 import { SQL } from 'bun';
 import { openDatabase } from '../../src/db/index.ts';
 import { type CuttableProxy, cuttableProxy } from '../support/cuttable-proxy.ts';
+import { holding } from '../support/postgres-faults.ts';
 import { startServer, type TestServer } from '../support/server.ts';
 import { freshPostgres, testWithPostgres } from '../support/services.ts';
 
@@ -15,17 +16,6 @@ async function behindProxy(): Promise<{ proxy: CuttableProxy; server: TestServer
   const server = await startServer({}, { database });
   afterAll(() => database.close());
   return { proxy, server, url };
-}
-
-/** A session of another program's, which holds what it has locked until it is let go. */
-async function holding(url: string, statement: string): Promise<() => Promise<void>> {
-  const client = new SQL(url, { max: 1 });
-  await client.unsafe('begin');
-  await client.unsafe(statement);
-  return async () => {
-    await client.unsafe('rollback');
-    await client.close();
-  };
 }
 
 async function timed<T>(work: Promise<T>): Promise<T> {

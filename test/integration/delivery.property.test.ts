@@ -1,44 +1,118 @@
 import { expect, test } from 'bun:test';
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Crowd, rooms } from '../support/crowd.ts';
+import { cuttableProxy } from '../support/cuttable-proxy.ts';
+import type { Fault as DiskFault } from '../support/failing-disk.ts';
 import { Observers } from '../support/observers.ts';
-import { startReady, temporaryFolder } from '../support/process.ts';
+import { postgresFaults } from '../support/postgres-faults.ts';
+import { type ServerProcess, startReady, temporaryFolder } from '../support/process.ts';
 import { chooseSeed, seeded } from '../support/random.ts';
 import { freshPostgres, testWithPostgres } from '../support/services.ts';
 
 const STEPS = 1500;
-const KILL_EVERY = 300;
+const FAULT_EVERY = 150;
+/** How long a fault lasts at most. */
+const LASTS_MS = 3000;
+/** Between tries to reach a server that is away. */
+const AGAIN_MS = 10;
 
-/** Contract 4, promises 1 to 6 and 8: random clients, changes and cuts, a server that is killed. */
-async function deliversEverything(settings: Record<string, string>): Promise<void> {
+/** What goes wrong for so many milliseconds, unless it ends by itself. */
+type Fault = (server: ServerProcess, lasts: number, room: string) => Promise<void>;
+
+/** Contract 4, promises 1 to 6 and 8: random clients, changes and cuts, a server that is killed, and more. */
+async function deliversEverything(
+  settings: Record<string, string>,
+  more: Record<string, Fault>,
+): Promise<void> {
   const random = seeded(chooseSeed('delivery'));
   let server = await startReady(settings);
   const port = new URL(server.url).port;
   const crowd = new Crowd(random);
   const observers = new Observers(rooms, () => server.url);
+  const faults: Record<string, Fault> = {
+    async kill({ kill, exited }) {
+      kill('SIGKILL');
+      await exited;
+    },
+    ...more,
+  };
+  const told: string[] = [];
+  const fail = async () => {
+    const name = random.pick(Object.keys(faults));
+    told.push(name);
+    await faults[name]?.(server, random.integer(LASTS_MS), random.pick(rooms));
+    const isOver = await Promise.race([server.exited, Bun.sleep(0)]);
+    if (isOver !== undefined) server = await startReady({ ...settings, PORT: port });
+  };
+  let failing = Promise.resolve();
   for (let step = 1; step <= STEPS; step++) {
     const device = random.pick(crowd.devices);
-    if (!device.isConnected && (await device.connect(server.ws))) crowd.enterSome(device);
-    await crowd.act(device, step);
-    if (step % KILL_EVERY === 0) {
-      server.kill('SIGKILL');
-      await server.exited;
-      server = await startReady({ ...settings, PORT: port });
+    if (!device.isConnected) {
+      if (await device.connect(server.ws)) crowd.enterSome(device);
+      else await Bun.sleep(AGAIN_MS);
     }
+    await crowd.act(device, step);
+    if (step % FAULT_EVERY > 0) continue;
+    await failing;
+    failing = fail();
   }
+  await failing;
+  console.log(`delivery: ${told.join(', ')}`);
   await observers.check(server.url, await crowd.finish(() => server.ws, server.url));
   server.kill('SIGTERM');
   expect(await server.exited).toBe(0);
 }
 
 test('every client ends with the same messages, each in its latest state, on the embedded database', async () => {
-  await deliversEverything({ DATA_DIR: join(temporaryFolder(), 'data'), PRESENCE_GRACE: '0' });
+  const folder = temporaryFolder();
+  const place = join(folder, 'fault');
+  const disk =
+    (fault: DiskFault): Fault =>
+    async ({ kill, exited }, lasts) => {
+      writeFileSync(place, fault);
+      await Bun.sleep(lasts);
+      rmSync(place);
+      // A thread that was asked for nothing has met nothing.
+      if (!existsSync(`${place}.met`)) return;
+      rmSync(`${place}.met`);
+      if (fault === 'hang') kill('SIGKILL');
+      await exited;
+    };
+  const preload = new URL('../support/failing-disk.ts', import.meta.url).pathname;
+  await deliversEverything(
+    {
+      DATA_DIR: join(folder, 'data'),
+      PRESENCE_GRACE: '0',
+      FAULT: place,
+      BUN_OPTIONS: `--preload ${preload}`,
+    },
+    {
+      failDisk: disk('io error'),
+      endThread: disk('exit'),
+      breakThread: disk('throw'),
+      hangThread: disk('hang'),
+    },
+  );
 }, 300_000);
 
 testWithPostgres(
   'every client ends with the same messages, each in its latest state, on Postgres',
   async () => {
-    await deliversEverything({ DATABASE_URL: await freshPostgres(), PRESENCE_GRACE: '0' });
+    const url = await freshPostgres();
+    const line = await cuttableProxy(url);
+    const faults = Object.entries(postgresFaults).map(([name, begin]): [string, Fault] => [
+      name,
+      async (_, lasts, room) => {
+        const heal = await begin(url, line, room);
+        await Bun.sleep(lasts);
+        await heal();
+      },
+    ]);
+    await deliversEverything(
+      { DATABASE_URL: line.url, PRESENCE_GRACE: '0' },
+      Object.fromEntries(faults),
+    );
   },
   300_000,
 );

@@ -7,9 +7,15 @@ export function seeded(seed: number) {
     mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
+  const integer = (below: number) => Math.floor(next() * below);
   return {
     /** 0 to `below`, exclusive. */
-    integer: (below: number) => Math.floor(next() * below),
+    integer,
+    /** The same items in any order. */
+    shuffle<T>(items: readonly T[]): T[] {
+      const rest = [...items];
+      return items.flatMap(() => rest.splice(integer(rest.length), 1));
+    },
     pick: <T>(items: readonly T[]) => items[Math.floor(next() * items.length)] as T,
   };
 }

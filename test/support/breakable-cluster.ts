@@ -1,0 +1,160 @@
+import { expect } from 'bun:test';
+import { RedisClient } from 'bun';
+import { type CuttableProxy, cuttableProxy } from './cuttable-proxy.ts';
+import { freePort } from './free-port.ts';
+import { type OwnService, ownPostgres, ownRedis } from './own-services.ts';
+import { type Heal, postgresFaults } from './postgres-faults.ts';
+import { startReady } from './process.ts';
+
+/** A server process, with its lines to Redis and Postgres. */
+export interface ClusterServer extends Awaited<ReturnType<typeof startReady>> {
+  settings: Record<string, string>;
+  lines: { redis: CuttableProxy; postgres: CuttableProxy };
+  isStopped: boolean;
+}
+
+/** Something that fails; it has healed by itself when it returns nothing. */
+export interface Fault {
+  /** What is out of order meanwhile: everything of that kind, or that of one server. */
+  of: 'redis' | 'postgres' | 'rooms' | 'server' | 'line to redis' | 'line to postgres';
+  begin(server: ClusterServer, room: string): Promise<Heal | undefined>;
+}
+
+const once = (fail: () => Promise<unknown>) => async () => {
+  await fail();
+  return undefined;
+};
+
+/** Servers that act as one over a Redis and a Postgres of their own, all of which can be broken. */
+export class BreakableCluster {
+  /** In this order several may begin, none of which then waits for what another has taken. */
+  readonly faults = {
+    killServer: {
+      of: 'server',
+      begin: async (server) => {
+        server.kill('SIGKILL');
+        await server.exited;
+        Object.assign(server, await startReady(server.settings));
+        return undefined;
+      },
+    },
+    restartRedis: { of: 'redis', begin: once(() => this.redis.restart()) },
+    restartPostgres: { of: 'postgres', begin: once(() => this.postgres.restart()) },
+    fillRedis: { of: 'redis', begin: () => this.#configure('maxmemory', '1', '0') },
+    makeRedisReadOnly: {
+      of: 'redis',
+      begin: () => this.#configure('min-replicas-to-write', '1', '0'),
+    },
+    muteServer: {
+      of: 'line to redis',
+      begin: async ({ lines }) => {
+        lines.redis.refuse('XADD');
+        return () => lines.redis.mend();
+      },
+    },
+    cutRedisLine: {
+      of: 'line to redis',
+      begin: async ({ lines }) => {
+        lines.redis.cut();
+        return () => lines.redis.mend();
+      },
+    },
+    delayRedisLine: {
+      of: 'line to redis',
+      begin: async ({ lines }) => {
+        lines.redis.hold();
+        return () => lines.redis.release();
+      },
+    },
+    lockRoom: this.#failPostgres('lockRoom', 'rooms'),
+    commitLate: this.#failPostgres('commitLate'),
+    hangPostgres: this.#failPostgres('hangPostgres'),
+    cutPostgres: this.#failPostgres('cutPostgres'),
+    stopServer: {
+      of: 'server',
+      begin: async (server) => {
+        server.kill('SIGSTOP');
+        server.isStopped = true;
+        return () => {
+          server.kill('SIGCONT');
+          server.isStopped = false;
+        };
+      },
+    },
+    takeRedisAway: {
+      of: 'redis',
+      begin: async () => {
+        await this.redis.kill();
+        return () => this.redis.start();
+      },
+    },
+    pauseRedis: {
+      of: 'redis',
+      begin: async () => {
+        this.redis.pause();
+        return () => this.redis.resume();
+      },
+    },
+  } satisfies Record<string, Fault>;
+
+  private constructor(
+    readonly redis: OwnService,
+    readonly postgres: OwnService,
+    readonly servers: ClusterServer[],
+  ) {}
+
+  static async start(
+    count: number,
+    shared: Record<string, string> = {},
+  ): Promise<BreakableCluster> {
+    const [redis, postgres] = [await ownRedis(), await ownPostgres()];
+    const secret = { AUTH_SECRET: crypto.randomUUID() };
+    const start = async (): Promise<ClusterServer> => {
+      const lines = {
+        redis: await cuttableProxy(redis.url),
+        postgres: await cuttableProxy(postgres.url),
+      };
+      const settings = {
+        ...secret,
+        ...shared,
+        PORT: `${await freePort()}`,
+        REDIS_URL: lines.redis.url,
+        DATABASE_URL: lines.postgres.url,
+      };
+      return { settings, lines, isStopped: false, ...(await startReady(settings)) };
+    };
+    const servers = await Promise.all(Array.from({ length: count }, start));
+    return new BreakableCluster(redis, postgres, servers);
+  }
+
+  /** The servers that are not stopped. */
+  get running(): ClusterServer[] {
+    return this.servers.filter(({ isStopped }) => !isStopped);
+  }
+
+  /** Ends servers, which must take it well. */
+  async stop(servers = this.servers): Promise<void> {
+    for (const { kill, exited } of servers) {
+      kill('SIGTERM');
+      expect(await exited).toBe(0);
+    }
+  }
+
+  async #configure(name: string, bad: string, good: string): Promise<Heal> {
+    const set = async (value: string) => {
+      const admin = new RedisClient(this.redis.url);
+      await admin.send('CONFIG', ['SET', name, value]);
+      admin.close();
+    };
+    await set(bad);
+    return () => set(good);
+  }
+
+  #failPostgres(
+    name: keyof typeof postgresFaults,
+    of: 'rooms' | 'line to postgres' = 'line to postgres',
+  ): Fault {
+    const fail = postgresFaults[name];
+    return { of, begin: ({ lines }, room) => fail(this.postgres.url, lines.postgres, room) };
+  }
+}
