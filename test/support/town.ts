@@ -1,14 +1,9 @@
-import { SQL } from 'bun';
-import { Client } from './client.ts';
+import type { Client } from './client.ts';
+import { type Answer, answersOf, connect, type Door, fetchStatus } from './doors.ts';
 import { API_KEY } from './people.ts';
+import type { seeded } from './random.ts';
+import { PASSWORD } from './server.ts';
 import { mint } from './tokens.ts';
-
-/** Long enough for an answer of whatever comes. */
-const PATIENCE_MS = 6000;
-
-/** What came of it; `unknown` where the server could not tell. */
-export type Answer = 'yes' | 'no' | 'unknown';
-export type Door = 'enter' | 'read' | 'events' | 'write' | 'say';
 
 /** Someone with a token, or a guest without one. */
 export interface Townsman {
@@ -18,6 +13,7 @@ export interface Townsman {
   issuedAt: number;
 }
 
+/** What the database has of a user in a room. */
 interface Standing {
   name: string;
   room: string;
@@ -28,108 +24,116 @@ interface Standing {
   is_banned: boolean;
   is_account: boolean;
   ended_at: number;
+  message_id: number | null;
 }
+
+/** What someone may do in a room, and the newest message that is their own there. */
+export interface Rights {
+  doors: Record<Door, Answer>;
+  messageId: number | undefined;
+}
+
+const STANDINGS = `
+  select u.username as name, r.name as room, r.is_private,
+    coalesce(p.is_member, false) as is_member, coalesce(p.is_banned, false) as is_room_banned,
+    coalesce(p.is_muted, false) as is_muted, u.banned_at is not null as is_banned,
+    u.claimed_at is not null as is_account,
+    coalesce(extract(epoch from u.tokens_ended_at) * 1000, 0)::float8 as ended_at,
+    (select max(m.id) from messages m
+      where m.room_id = r.id and m.user_id = u.id and m.deleted_at is null)::float8 as message_id
+  from users u cross join rooms r
+    left join room_people p on p.room_id = r.id and p.user_id = u.id`;
+
+const ACCOUNTS = 3;
+const GUESTS = 2;
+const actions = ['private', 'members', 'bans', 'mutes', 'out', 'token', 'again', 'claim'] as const;
 
 /** Some people and some rooms of one owner, and what the database says of them. */
 export class Town {
   readonly rooms = ['red', 'green', 'blue'];
-  readonly people: Townsman[] = ['ana', 'ben', 'cleo', 'dan', 'eve'].map((name) => {
-    return { name, token: undefined, issuedAt: 0 };
-  });
-  readonly #db: SQL;
+  people: Townsman[] = [];
   #owner = '';
+  #names = 0;
 
+  /**
+   * @param query asks the database
+   * @param secret with which tokens are signed
+   */
   constructor(
-    databaseUrl: string,
+    private readonly query: (text: string) => Promise<unknown[]>,
     private readonly secret: string,
-  ) {
-    this.#db = new SQL(databaseUrl, { max: 1 });
-  }
+    private readonly random: ReturnType<typeof seeded>,
+  ) {}
 
-  /** Makes the rooms, and accounts of all but the last two of the people. */
+  /** Makes the rooms and the people. */
   async found(url: string): Promise<void> {
     this.#owner = await mint({ sub: 'owner' }, this.secret);
-    for (const person of this.people.slice(0, -2)) await this.renew(person);
-    for (const { name, token } of this.people) {
-      if (token) await this.ask(url, 'GET', '/rooms', token);
-      else await this.ask(url, 'POST', '/users', undefined, { username: name });
+    for (const room of this.rooms) await this.#makeRoom(url, room);
+    for (let n = 0; n < ACCOUNTS; n++) {
+      const person = this.#newcomer();
+      await this.#renew(person);
+      await fetchStatus(url, 'GET', '/rooms', person.token);
     }
-    for (const room of this.rooms) await this.makeRoom(url, room);
+    await this.settleGuests(url);
   }
 
-  /** Issues another token. */
-  async renew(person: Townsman): Promise<void> {
-    person.issuedAt = Date.now();
-    person.token = await mint({ sub: person.name, iat: person.issuedAt / 1000 }, this.secret);
+  /** Lets new guests come in place of those whose names are accounts by now; as many of the others leave. */
+  async settleGuests(url: string): Promise<void> {
+    const guests = this.people.filter(({ token }) => !token).slice(-GUESTS);
+    this.people = [...this.people.filter(({ token }) => token).slice(-ACCOUNTS), ...guests];
+    while (this.people.length < ACCOUNTS + GUESTS) {
+      const { name: username } = this.#newcomer();
+      await fetchStatus(url, 'POST', '/users', undefined, { username });
+    }
   }
 
-  makeRoom(url: string, name: string, isPrivate = false): Promise<number> {
-    return this.ask(url, 'POST', '/rooms', this.#owner, { name, private: isPrivate });
+  /** Changes the rights of someone at random; whether that works is for the database to say. */
+  async change(url: string): Promise<void> {
+    const { random } = this;
+    const room = random.pick(this.rooms);
+    const person = random.pick(this.people);
+    const method = random.pick(['PUT', 'DELETE']);
+    const action = random.pick(actions);
+    const [isPrivate, isRare, isKept] = [2, 3, 2].map((of) => random.integer(of) === 0);
+    switch (action) {
+      case 'private':
+        await this.rule(url, 'PATCH', `/rooms/${room}`, { private: isPrivate });
+        return;
+      case 'out':
+        await this.rule(url, method, `/users/${person.name}/ban`);
+        return;
+      case 'token':
+        if (!person.token) return;
+        if ((await fetchStatus(url, 'DELETE', '/sessions', person.token)) === 204 && isKept)
+          await this.#renew(person);
+        return;
+      case 'claim': {
+        if (person.token || !isRare) return;
+        const claim = { username: person.name, password: PASSWORD };
+        const status = await fetchStatus(url, 'POST', '/users', undefined, claim);
+        if (status === 201 && isKept) await this.#renew(person);
+        return;
+      }
+      case 'again':
+        if (!isRare) return;
+        await this.rule(url, 'DELETE', `/rooms/${room}`);
+        await this.#makeRoom(url, room, isPrivate);
+        return;
+      default:
+        await this.rule(url, method, `/rooms/${room}/${action}/${person.name}`);
+    }
   }
 
   /** Asks as the owner of the rooms; what is nobody's but an admin's, with the key of the back end. */
   rule(url: string, method: string, path: string, body?: object): Promise<number> {
     const token = path.startsWith('/users') ? API_KEY : this.#owner;
-    return this.ask(url, method, path, token, body);
+    return fetchStatus(url, method, path, token, body);
   }
 
-  /** @returns the status; 0 when no answer came */
-  async ask(
-    url: string,
-    method: string,
-    path: string,
-    token?: string,
-    body?: object,
-  ): Promise<number> {
-    try {
-      const response = await fetch(url + path, {
-        method,
-        headers: {
-          ...(token !== undefined && { authorization: `Bearer ${token}` }),
-          ...(body && { 'content-type': 'application/json' }),
-        },
-        ...(body && { body: JSON.stringify(body) }),
-        signal: AbortSignal.timeout(PATIENCE_MS),
-      });
-      await response.body?.cancel();
-      return response.status;
-    } catch {
-      return 0;
-    }
-  }
-
-  /** Returns once nothing that was asked of the database is at work any more. */
-  async quiet(): Promise<void> {
-    for (;;) {
-      const busy = await this.#db`select pid from pg_stat_activity
-        where datname = current_database() and state <> 'idle' and pid <> pg_backend_pid()`;
-      if (busy.length === 0) return;
-      await Bun.sleep(50);
-    }
-  }
-
-  /** Holds the lock on a room until the returned function is called. */
-  async lock(databaseUrl: string, room: string): Promise<() => Promise<void>> {
-    const holder = new SQL(databaseUrl, { max: 1 });
-    await holder.unsafe('begin');
-    await holder.unsafe(`select from rooms where name = '${room}' for update`);
-    return async () => {
-      await holder.unsafe('rollback').catch(() => {});
-      await holder.close();
-    };
-  }
-
-  /** What everyone may do in each room that is there, as the database has it. */
-  async truth(): Promise<Map<string, Record<Door, Answer>>> {
-    const found: Standing[] = await this.#db`
-      select u.username as name, r.name as room, r.is_private,
-        coalesce(p.is_member, false) as is_member, coalesce(p.is_banned, false) as is_room_banned,
-        coalesce(p.is_muted, false) as is_muted, u.banned_at is not null as is_banned,
-        u.claimed_at is not null as is_account,
-        coalesce(extract(epoch from u.tokens_ended_at) * 1000, 0)::float8 as ended_at
-      from users u cross join rooms r
-        left join room_people p on p.room_id = r.id and p.user_id = u.id`;
-    const truth = new Map<string, Record<Door, Answer>>();
+  /** What everyone may do in each room that is there, as the database has it, by name and room. */
+  async truth(): Promise<Map<string, Rights>> {
+    const found = (await this.query(STANDINGS)) as Standing[];
+    const truth = new Map<string, Rights>();
     for (const row of found) {
       const person = this.people.find(({ name }) => name === row.name);
       if (!person || !this.rooms.includes(row.room)) continue;
@@ -140,32 +144,37 @@ export class Town {
       const read = mayRead ? 'yes' : 'no';
       const write = mayRead && !row.is_muted ? 'yes' : 'no';
       truth.set(`${row.name} ${row.room}`, {
-        enter: read,
-        read,
-        // A guest who listens is nobody in particular.
-        events: person.token ? read : row.is_private ? 'no' : 'yes',
-        write,
-        say: write,
+        messageId: row.message_id ?? undefined,
+        doors: {
+          enter: read,
+          history: read,
+          read,
+          search: read,
+          // A guest who listens is nobody in particular.
+          events: person.token ? read : row.is_private ? 'no' : 'yes',
+          say: write,
+          write,
+          edit: write,
+          // Whoever edits there shows a token.
+          patch: person.token ? write : 'no',
+        },
       });
     }
     return truth;
   }
 
-  /** What a server answers at each of its doors. */
-  async answers(url: string, person: Townsman, room: string): Promise<Record<Door, Answer>> {
-    const { name, token } = person;
-    const [read, events, write, live] = await Promise.all([
-      this.ask(url, 'GET', `/messages?room=${room}&limit=1&username=${name}`, token),
-      this.ask(url, 'GET', `/events?room=${room}`, token),
-      this.ask(url, 'POST', '/messages', token, { username: name, content: 'x', room }),
-      this.#enterAndSay(url, person, room),
-    ]);
-    return {
-      ...live,
-      read: fromStatus(read),
-      events: fromStatus(events),
-      write: fromStatus(write),
-    };
+  /** What a server answers to everyone at each door of each room. */
+  async answers(url: string, truth: Map<string, Rights>): Promise<Map<string, Rights>> {
+    const answers = new Map<string, Rights>();
+    const asked = this.people.map(async (person) => {
+      for (const room of this.rooms) {
+        const key = `${person.name} ${room}`;
+        const messageId = truth.get(key)?.messageId;
+        answers.set(key, { messageId, doors: await answersOf(url, person, room, messageId) });
+      }
+    });
+    await Promise.all(asked);
+    return answers;
   }
 
   /** A connection that stays in as many rooms as it may. @returns undefined when the server takes none */
@@ -177,63 +186,30 @@ export class Town {
     return client;
   }
 
-  async close(): Promise<void> {
-    await this.#db.close();
+  #newcomer(): Townsman {
+    this.#names += 1;
+    const person = { name: `person${this.#names}`, token: undefined, issuedAt: 0 };
+    this.people.push(person);
+    return person;
   }
 
-  async #enterAndSay(url: string, { name, token }: Townsman, room: string) {
-    const client = await connect(url, token);
-    if (!client) {
-      // Why the handshake was refused, no client of WebSockets is told.
-      const status = await this.ask(url, 'GET', '/rooms', token);
-      const why = [401, 403].includes(status) ? 'no' : 'unknown';
-      return { enter: why, say: why } as const;
-    }
-    const enter = await reply(client, { type: 'join', username: name, room, protocol: 1 });
-    const said =
-      enter === 'yes' ? await reply(client, { type: 'message', content: 'x', room }) : enter;
-    client.socket.close();
-    return { enter, say: said };
+  /** Issues another token, later than what has ended the one before. */
+  async #renew(person: Townsman): Promise<void> {
+    await Bun.sleep(20);
+    person.issuedAt = Date.now();
+    person.token = await mint({ sub: person.name, iat: person.issuedAt / 1000 }, this.secret);
+  }
+
+  #makeRoom(url: string, name: string, isPrivate = false): Promise<number> {
+    return fetchStatus(url, 'POST', '/rooms', this.#owner, { name, private: isPrivate });
   }
 }
 
-async function connect(url: string, token?: string): Promise<Client | undefined> {
-  const query = token === undefined ? '' : `?token=${token}`;
-  const opening = Client.connect(`${url.replace('http', 'ws')}/ws${query}`).catch(() => undefined);
-  return Promise.race([opening, Bun.sleep(PATIENCE_MS).then(() => undefined)]);
-}
-
-const UNKNOWN = ['unavailable', 'overloaded', 'internal'];
-/** That a token is over, or a user banned. */
-const REFUSED = [4401, 4403];
-
-async function reply(client: Client, frame: object): Promise<Answer> {
-  const id = crypto.randomUUID();
-  client.send({ ...frame, id });
-  let isOver = false;
-  const answered = (async (): Promise<Answer> => {
-    while (!isOver) {
-      const found = client.received.find(
-        (frame) => 'id' in frame && frame.id === id && frame.type !== 'message',
-      );
-      if (found) {
-        if (found.type !== 'error') return 'yes';
-        return UNKNOWN.includes(found.code) ? 'unknown' : 'no';
-      }
-      await Bun.sleep(2);
-    }
-    return 'unknown';
-  })();
-  const closed = client.closed.then(
-    ({ code }): Answer => (REFUSED.includes(code) ? 'no' : 'unknown'),
+/** Every door that answers otherwise than it should; one that cannot tell is right. */
+export function wrongDoors(truth: Map<string, Rights>, answers: Map<string, Rights>): string[] {
+  return [...truth].flatMap(([who, { doors }]) =>
+    Object.entries(answers.get(who)?.doors ?? {})
+      .filter(([door, answer]) => answer !== 'unknown' && answer !== doors[door as Door])
+      .map(([door, answer]) => `${who}: ${door} is ${answer}`),
   );
-  const late = Bun.sleep(PATIENCE_MS).then((): Answer => 'unknown');
-  return Promise.race([answered, closed, late]).finally(() => {
-    isOver = true;
-  });
-}
-
-function fromStatus(status: number): Answer {
-  if (status === 0 || status >= 500) return 'unknown';
-  return status < 300 ? 'yes' : 'no';
 }
