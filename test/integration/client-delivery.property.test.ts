@@ -1,9 +1,13 @@
 import { expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { ChatClient, type ChatMessage, type Room, type StoredMessage } from '../../client/index.ts';
+import { configureRedis } from '../support/breakable-cluster.ts';
+import { type CuttableProxy, cuttableProxy } from '../support/cuttable-proxy.ts';
 import { flakyProxy } from '../support/flaky-proxy.ts';
 import { memoryStore } from '../support/memory-store.ts';
+import { Observers } from '../support/observers.ts';
 import { ownRedis, redisOnPath } from '../support/own-services.ts';
+import { type Heal, postgresFaults } from '../support/postgres-faults.ts';
 import { startReady, temporaryFolder } from '../support/process.ts';
 import { chooseSeed, seeded } from '../support/random.ts';
 import { freshPostgres, postgres, testWith, testWithPostgres } from '../support/services.ts';
@@ -12,6 +16,8 @@ import { until } from '../support/until.ts';
 const ROOMS = ['red', 'green', 'blue'];
 const STEPS = 600;
 const FAULT_EVERY = 60;
+/** How long a fault lasts at most. */
+const LASTS_MS = 2500;
 
 /** A page of a user: a client, and what it has shown. */
 class Page {
@@ -60,16 +66,27 @@ class Page {
   }
 }
 
-/** Delivery, promises 1 to 6 and 8, through the library: servers that are killed, drained, stalled and cut off, pages that are reloaded. */
+/** Something that fails while the pages go on, until it is healed. */
+type Lasting = (room: string) => Promise<Heal>;
+
+/**
+ * Delivery, promises 1 to 6 and 8, through the library: servers that are killed, drained, stalled and cut off,
+ * pages that are reloaded, and others who look on without it.
+ *
+ * @param lasting what else may fail
+ * @param second the settings of another server between which and the first the pages move
+ */
 async function deliversEverything(
   settings: Record<string, string>,
-  isCluster = false,
+  lasting: Record<string, Lasting> = {},
+  second?: Record<string, string>,
 ): Promise<void> {
   const random = seeded(chooseSeed('client delivery'));
   let server = await startReady(settings);
-  const other = isCluster ? await startReady(settings) : undefined;
+  const other = second && (await startReady(second));
   const port = new URL(server.url).port;
   const proxy = await flakyProxy(server.url);
+  const observers = new Observers(ROOMS, () => proxy.target);
   const pages = ['ana', 'ana', 'ben', 'cleo'].map((name) => new Page(name, proxy.url));
   const said = new Map<string, { username: string; room: string }>();
   const restart = async (signal: 'SIGKILL' | 'SIGTERM') => {
@@ -99,6 +116,13 @@ async function deliversEverything(
       },
     }),
   };
+  let healing = Promise.resolve();
+  const begin = async (name: string) => {
+    const heal = await lasting[name]?.(random.pick(ROOMS));
+    healing = Bun.sleep(random.integer(LASTS_MS)).then(async () => {
+      await heal?.();
+    });
+  };
   const told: string[] = [];
   for (let step = 1; step <= STEPS; step++) {
     const page = random.pick(pages);
@@ -117,10 +141,13 @@ async function deliversEverything(
     else if (isOwn) void room.react(message, '👀');
     if (random.integer(3) === 0) await Bun.sleep(random.integer(10));
     if (step % FAULT_EVERY > 0) continue;
-    const fault = random.pick(Object.keys(faults) as (keyof typeof faults)[]);
+    const fault = random.pick([...Object.keys(faults), ...Object.keys(lasting)]);
     told.push(fault);
-    await faults[fault]?.();
+    // One at a time, since no server starts without its database.
+    await healing;
+    await (faults[fault as keyof typeof faults]?.() ?? begin(fault));
   }
+  await healing;
   console.log(`client delivery: ${told.join(', ')}`);
 
   const stored = new Map<string, StoredMessage[]>();
@@ -162,6 +189,7 @@ async function deliversEverything(
   for (const { shown } of pages) {
     for (const ids of shown.values()) expect(new Set(ids).size).toBe(ids.length);
   }
+  await observers.check(server.url, stored);
   for (const { client } of pages) client.close();
   for (const each of other ? [server, other] : [server]) {
     each.kill('SIGTERM');
@@ -214,7 +242,10 @@ test('through the library every page ends with the same messages, each once, on 
 testWithPostgres(
   'through the library every page ends with the same messages, each once, on Postgres',
   async () => {
-    await deliversEverything({ DATABASE_URL: await freshPostgres(), PRESENCE_GRACE: '0' });
+    const url = await freshPostgres();
+    const line = await cuttableProxy(url);
+    const settings = { DATABASE_URL: line.url, PRESENCE_GRACE: '0' };
+    await deliversEverything(settings, failing(url, line));
   },
   120_000,
 );
@@ -222,10 +253,31 @@ testWithPostgres(
 testWith({ ...postgres, ...redisOnPath })(
   'through the library every page ends with the same messages, each once, on two servers between which it is moved',
   async () => {
-    const { url } = await ownRedis();
-    const shared = { DATABASE_URL: await freshPostgres(), REDIS_URL: url };
-    const settings = { AUTH_SECRET: crypto.randomUUID(), PRESENCE_GRACE: '0', ...shared };
-    await deliversEverything(settings, true);
+    const [url, redis] = [await freshPostgres(), await ownRedis()];
+    const [line, redisLine] = [await cuttableProxy(url), await cuttableProxy(redis.url)];
+    const shared = { AUTH_SECRET: crypto.randomUUID(), PRESENCE_GRACE: '0' };
+    await deliversEverything(
+      { ...shared, DATABASE_URL: line.url, REDIS_URL: redisLine.url },
+      {
+        ...failing(url, line),
+        async muteServer() {
+          redisLine.refuse('XADD');
+          return () => redisLine.mend();
+        },
+        fillRedis: () => configureRedis(redis.url, 'maxmemory', '1', '0'),
+        makeRedisReadOnly: () => configureRedis(redis.url, 'min-replicas-to-write', '1', '0'),
+      },
+      { ...shared, DATABASE_URL: url, REDIS_URL: redis.url },
+    );
   },
   120_000,
 );
+
+/** What may fail between a server and its Postgres. */
+function failing(url: string, line: CuttableProxy): Record<string, Lasting> {
+  const faults = Object.entries(postgresFaults).map(([name, begin]): [string, Lasting] => [
+    name,
+    (room) => begin(url, line, room),
+  ]);
+  return Object.fromEntries(faults);
+}

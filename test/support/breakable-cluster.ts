@@ -140,14 +140,8 @@ export class BreakableCluster {
     }
   }
 
-  async #configure(name: string, bad: string, good: string): Promise<Heal> {
-    const set = async (value: string) => {
-      const admin = new RedisClient(this.redis.url);
-      await admin.send('CONFIG', ['SET', name, value]);
-      admin.close();
-    };
-    await set(bad);
-    return () => set(good);
+  #configure(name: string, bad: string, good: string): Promise<Heal> {
+    return configureRedis(this.redis.url, name, bad, good);
   }
 
   #failPostgres(
@@ -157,4 +151,20 @@ export class BreakableCluster {
     const fail = postgresFaults[name];
     return { of, begin: ({ lines }, room) => fail(this.postgres.url, lines.postgres, room) };
   }
+}
+
+/** Gives a Redis a bad setting, and then a good one again. */
+export async function configureRedis(
+  url: string,
+  name: string,
+  bad: string,
+  good: string,
+): Promise<Heal> {
+  const set = async (value: string) => {
+    const admin = new RedisClient(url);
+    await admin.send('CONFIG', ['SET', name, value]);
+    admin.close();
+  };
+  await set(bad);
+  return () => set(good);
 }

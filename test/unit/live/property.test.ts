@@ -31,6 +31,9 @@ async function play(seed: number): Promise<string[]> {
 
   // Of protocol 0, and there from the first message on.
   await core.send('basic', { type: 'join', username: 'basic' });
+  // Of two people who write to each other, and have joined no direct room.
+  const direct = core.database.direct('eve', 'fay');
+  await core.join('eve', 'eve');
 
   const travel = (bring: () => void) => {
     const fate = random.integer(10);
@@ -82,6 +85,10 @@ async function play(seed: number): Promise<string[]> {
     () => {
       releases.splice(random.integer(releases.length), 1)[0]?.();
     },
+    () => {
+      const message = core.database.post(direct, random.pick(['eve', 'fay']), 'direct');
+      travel(() => core.bring(message));
+    },
     () => core.bus.publish({ kind: 'resync' }),
     () => {
       const { username } = random.pick(clients);
@@ -130,6 +137,15 @@ async function play(seed: number): Promise<string[]> {
   if (new Set(shownBasic).size < shownBasic.length) wrong.push('protocol 0 saw a message twice');
   for (const { id, content, deletedAt } of stored.messages.values()) {
     if (!deletedAt && !shownBasic.includes(id)) wrong.push(`protocol 0 never saw ${content}`);
+  }
+  core.post(direct, 'fay', 'last');
+  await core.clock.advance(5000);
+  const shownDirect = core
+    .take('eve')
+    .flatMap((frame) => (frame.type === 'message' && frame.room === direct ? frame.seq : []));
+  const isDirectWhole = shownDirect.every((seq, n) => seq === n + 1);
+  if (!isDirectWhole || shownDirect.length < core.database.room(direct).rev) {
+    wrong.push(`eve was shown ${shownDirect} of ${core.database.room(direct).rev} direct messages`);
   }
   await core.join('newcomer', 'newcomer');
   const [joined] = core.take('newcomer');
