@@ -2,7 +2,7 @@
 export type Publish = (topic: string, render: () => string) => void;
 
 /** The part of `Bun.serve`'s server that publishing needs. */
-interface PubSubServer {
+export interface PubSubServer {
   subscriberCount(topic: string): number;
   publish(topic: string, text: string, compress?: boolean): number;
 }
