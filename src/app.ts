@@ -1,11 +1,8 @@
 import { MemoryBus } from './bus/memory.ts';
 import { RedisLink } from './bus/redis/link.ts';
 import { RedisStreams } from './bus/redis/streams.ts';
-import { ChatService } from './chat/chat.service.ts';
-import { ReadCursors } from './chat/read-cursors.ts';
-import { MessageReader } from './chat/reader.ts';
-import { Search } from './chat/search.ts';
 import type { Settings } from './config.ts';
+import { createCore } from './core.ts';
 import type { OpenDatabase } from './db/index.ts';
 import { ServerRoll } from './db/roll.ts';
 import { http } from './http/index.ts';
@@ -15,20 +12,12 @@ import { Ingest } from './ingest/ingest.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { type Ids, systemIds } from './lib/ids.ts';
 import { Limits } from './limits/limits.ts';
-import { Live } from './live/live.ts';
-import { Publisher } from './live/publisher.ts';
 import type { Logger } from './log.ts';
-import { NotificationService } from './notifications/notification.service.ts';
-import { DirectRooms } from './rooms/direct.ts';
-import { Members } from './rooms/members.ts';
-import { ensureDefaultRoom, RoomService } from './rooms/room.service.ts';
-import { RoomSnapshots } from './rooms/snapshots.ts';
-import { AuthService } from './users/auth/auth.service.ts';
+import { ensureDefaultRoom } from './rooms/room.service.ts';
 import { JwksVerifier } from './users/auth/jwks.ts';
 import { tokenSecret } from './users/auth/secret.ts';
 import { Tokens } from './users/auth/tokens.ts';
-import { UserService } from './users/user.service.ts';
-import { Gateway, TIMING, type Timing } from './ws/gateway.ts';
+import { TIMING, type Timing } from './ws/gateway.ts';
 
 export interface AppParts {
   settings: Settings;
@@ -71,35 +60,14 @@ export async function createApp({
   const counters = redisUrl ? new RedisLink({ clock }, redisUrl) : undefined;
   const shared = counters && { redis: counters, cluster };
   const limits = new Limits({ clock, shared }, settings);
-  const users = new UserService({ db, bus, clock, log });
   const foreign = settings.foreignKeys && new JwksVerifier({ clock, log }, settings.foreignKeys);
   const tokens = new Tokens({ clock, foreign }, await tokenSecret(db, settings.authSecret));
-  const auth = new AuthService({ users, tokens, limits, clock, log }, settings);
-  const rooms = new RoomService({ db, bus, limits, clock, log });
-  const directRooms = new DirectRooms({ db, bus, limits, ids });
-  const members = new Members({ db, bus, rooms, users, log });
-  const messages = new MessageReader({ db, clock });
-  const chat = new ChatService(
-    { database, messages, rooms, directRooms, users, bus, limits, clock, log },
-    settings,
-  );
-  const cursors = new ReadCursors({ db, messages, bus, clock });
-  const search = new Search({ db, messages });
-  const notifications = new NotificationService({ db, messages, bus, clock });
-
-  const publisher = new Publisher(() => app.server, settings.compression);
-  const { publish } = publisher;
-  const snapshots = new RoomSnapshots(db);
-  const live = new Live(
-    { messages, snapshots, notifications, users, bus, publish, clock, log },
-    settings,
-  );
-  const { isAnswering } = database;
-  const gateway = new Gateway(
-    { auth, users, rooms, chat, cursors, limits, live, isAnswering, clock, log, publisher },
-    settings,
-    timing,
-  );
+  const core = createCore({
+    ...{ settings, database, bus, limits, tokens, timing, clock, ids, log },
+    server: () => app.server,
+  });
+  const { auth, chat, cursors, gateway, live, members, messages, notifications } = core;
+  const { rooms, search, users } = core;
   const ingest = redisUrl
     ? new Ingest({ chat, users, clock, log }, redisUrl, bus.server)
     : undefined;

@@ -5,7 +5,7 @@ import type { Room } from '../protocol/room.ts';
 export type Publish = (topic: string, render: () => string) => void;
 
 /** The part of `Bun.serve`'s server that publishing needs. */
-interface PubSubServer {
+export interface PubSubServer {
   subscriberCount(topic: string): number;
   publish(topic: string, text: string, compress?: boolean): number;
 }

@@ -10,6 +10,7 @@ const src = join(root, 'src/');
 const layers = [
   ['index.ts'],
   ['app.ts'],
+  ['core.ts'],
   ['ws', 'http', 'ingest'],
   ['live'],
   ['notifications'],

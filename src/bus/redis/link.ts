@@ -12,9 +12,22 @@ export interface LinkListener {
   onDown?(reason: string): void;
 }
 
+/** The part of Bun's client that a link needs: one connection, which is not made again. */
+export type RedisConnection = Pick<RedisClient, 'connect' | 'send' | 'close' | 'onclose'>;
+
+/** Makes a connection, which is established by its `connect`. */
+export type Connect = (url: string) => RedisConnection;
+
+const overBun: Connect = (url) =>
+  new RedisClient(url, {
+    autoReconnect: false,
+    enableOfflineQueue: false,
+    connectionTimeout: CONNECT_MS,
+  });
+
 /** A connection to Redis that is made again until it is closed. While Redis is away, commands fail at once. */
 export class RedisLink {
-  #client: RedisClient | undefined;
+  #client: RedisConnection | undefined;
   #closed = false;
   #reason = '';
   #unanswered = 0;
@@ -30,7 +43,7 @@ export class RedisLink {
    *   away: a Redis that hangs keeps its connections
    */
   constructor(
-    private readonly parts: { clock: Clock },
+    private readonly parts: { clock: Clock; connect?: Connect | undefined },
     private readonly url: string,
     private readonly listener: LinkListener = {},
     private readonly patience = PATIENCE_MS,
@@ -87,11 +100,7 @@ export class RedisLink {
 
   async #connect(): Promise<void> {
     while (!this.#closed) {
-      const client = new RedisClient(this.url, {
-        autoReconnect: false,
-        enableOfflineQueue: false,
-        connectionTimeout: CONNECT_MS,
-      });
+      const client = (this.parts.connect ?? overBun)(this.url);
       const ended = new Promise<string>((done) => {
         client.onclose = (error) => done(error?.message ?? 'closed');
       });

@@ -1,7 +1,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../log.ts';
 import { type Entry, isAfter } from './entries.ts';
-import { PATIENCE_MS, RedisLink } from './link.ts';
+import { type Connect, PATIENCE_MS, RedisLink } from './link.ts';
 
 /** The most entries of one stream that are read at once; fewer than a stream keeps. */
 const READ_AT_ONCE = 200;
@@ -25,7 +25,7 @@ export class StreamReader {
 
   /** @param keys of the streams, that of the heartbeats last */
   constructor(
-    private readonly parts: { clock: Clock; log: Logger },
+    private readonly parts: { clock: Clock; log: Logger; connect?: Connect | undefined },
     url: string,
     private readonly keys: string[],
     private readonly events: StreamReaderEvents,

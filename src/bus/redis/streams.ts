@@ -7,7 +7,7 @@ import { type Entry, encoded, shardKey, timeOf } from './entries.ts';
 import { BEAT_MS, Heartbeats } from './heartbeats.ts';
 import { IsolatedServers, type Roll } from './isolated-servers.ts';
 import { Leases, RENEW_MS } from './leases.ts';
-import { PATIENCE_MS, RedisLink } from './link.ts';
+import { type Connect, PATIENCE_MS, RedisLink } from './link.ts';
 import { StreamReader } from './reader.ts';
 
 /** The number of streams over which rooms are spread, so that a Redis Cluster can spread them too. */
@@ -35,6 +35,8 @@ interface StreamsParts {
   clock: Clock;
   ids: Ids;
   log: Logger;
+  /** How Redis is reached; by Bun's client unless it is given. */
+  connect?: Connect | undefined;
 }
 
 /**

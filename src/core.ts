@@ -1,0 +1,84 @@
+import type { Bus } from './bus/bus.ts';
+import { ChatService } from './chat/chat.service.ts';
+import { ReadCursors } from './chat/read-cursors.ts';
+import { MessageReader } from './chat/reader.ts';
+import { Search } from './chat/search.ts';
+import type { Settings } from './config.ts';
+import type { OpenDatabase } from './db/index.ts';
+import type { Clock } from './lib/clock.ts';
+import type { Ids } from './lib/ids.ts';
+import type { Limits } from './limits/limits.ts';
+import { Live } from './live/live.ts';
+import { Publisher, type PubSubServer } from './live/publisher.ts';
+import type { Logger } from './log.ts';
+import { NotificationService } from './notifications/notification.service.ts';
+import { DirectRooms } from './rooms/direct.ts';
+import { Members } from './rooms/members.ts';
+import { RoomService } from './rooms/room.service.ts';
+import { RoomSnapshots } from './rooms/snapshots.ts';
+import { AuthService } from './users/auth/auth.service.ts';
+import type { Tokens } from './users/auth/tokens.ts';
+import { UserService } from './users/user.service.ts';
+import { Gateway, type Timing } from './ws/gateway.ts';
+
+export interface CoreParts {
+  settings: Settings;
+  database: OpenDatabase;
+  bus: Bus;
+  limits: Limits;
+  tokens: Tokens;
+  timing: Timing;
+  clock: Clock;
+  ids: Ids;
+  log: Logger;
+  /** The listening server; null before it listens. */
+  server: () => PubSubServer | null;
+}
+
+/**
+ * Constructs what is behind every door, and the door `/ws`: all of a server but its Redis, its port and HTTP. The
+ * simulation runs three of these in one process.
+ */
+export function createCore(parts: CoreParts) {
+  const { settings, database, bus, limits, tokens, timing, clock, ids, log } = parts;
+  const { db, isAnswering } = database;
+  const users = new UserService({ db, bus, clock, log });
+  const auth = new AuthService({ users, tokens, limits, clock, log }, settings);
+  const rooms = new RoomService({ db, bus, limits, clock, log });
+  const directRooms = new DirectRooms({ db, bus, limits, ids });
+  const members = new Members({ db, bus, rooms, users, log });
+  const messages = new MessageReader({ db, clock });
+  const chat = new ChatService(
+    { database, messages, rooms, directRooms, users, bus, limits, clock, log },
+    settings,
+  );
+  const cursors = new ReadCursors({ db, messages, bus, clock });
+  const search = new Search({ db, messages });
+  const notifications = new NotificationService({ db, messages, bus, clock });
+
+  const publisher = new Publisher(parts.server, settings.compression);
+  const { publish } = publisher;
+  const snapshots = new RoomSnapshots(db);
+  const live = new Live(
+    { messages, snapshots, notifications, users, bus, publish, clock, log },
+    settings,
+  );
+  const gateway = new Gateway(
+    { auth, users, rooms, chat, cursors, limits, live, isAnswering, clock, log, publisher },
+    settings,
+    timing,
+  );
+  return {
+    auth,
+    chat,
+    cursors,
+    gateway,
+    live,
+    members,
+    messages,
+    notifications,
+    rooms,
+    search,
+    users,
+  };
+}
