@@ -1,7 +1,6 @@
 /**
  * One server and several: the processor time of a delivery in one busy room whose members are spread over
- * them, and how much later a message comes on another server than on the sender's. All servers share one core,
- * so that time by the clock would say little.
+ * them. All servers share one core, so that time by the clock would say little.
  */
 import { type Result, ratioAtMost } from './result.ts';
 import {
@@ -19,17 +18,13 @@ import {
 } from './support.ts';
 
 const load = { members: 99, senders: 9, outstanding: 20, dialect: 'json' };
-const pace = { messagesPerSecond: 100, seconds: 5 };
 const OURS = [process.execPath, 'src/index.ts'];
-/** Limits that nobody reaches, so that each message is counted, in Redis where there is one. */
-const counted = { MESSAGE_RATE: '100000', MESSAGE_BURST: '1000000' };
-
-interface Hop {
-  p50: number;
-  p99: number;
-}
-
-async function withServers<T>(count: number, env: object, use: (servers: Server[]) => Promise<T>) {
+/** Servers of one database, for the time of `use`. */
+export async function withServers<T>(
+  count: number,
+  env: object,
+  use: (servers: Server[]) => Promise<T>,
+) {
   return withDatabase(async (url) => {
     const shared = { DATABASE_URL: url, AUTH_SECRET: crypto.randomUUID(), ...env };
     const servers: Server[] = [];
@@ -119,32 +114,5 @@ export async function cluster({ rounds, seconds }: Scale): Promise<Result[]> {
       peerName: 'the server of the room’s 99 members',
       aim: '< 0.1',
     },
-  ];
-}
-
-/** How much later a message comes on another server than on the sender's. */
-export async function hops(): Promise<Result[]> {
-  const hop = (servers: Server[]) =>
-    runScript<Hop[]>('hops.ts', { ...pace, urls: servers.map(({ ws }) => `${ws}/ws`) }, LOAD_CORE);
-  const [alone] = (await withServers(1, counted, hop)) as [Hop];
-  const shared = { REDIS_URL: redisUrl, ...counted };
-  const [here, there] = (await withServers(2, shared, hop)) as [Hop, Hop];
-  return [
-    {
-      what: 'ms to a member on another server, median (99 %: below), 100 messages/s',
-      value: there.p50,
-      peer: alone.p50,
-      peerName: 'one server without Redis',
-      aim: 'as low as can be',
-    },
-    { what: '… 99 %', value: there.p99, peer: alone.p99, peerName: 'the same', aim: '' },
-    {
-      what: 'ms to a member on the sender’s server',
-      value: here.p50,
-      peer: alone.p50,
-      peerName: 'one server without Redis',
-      aim: 'as low as can be',
-    },
-    { what: '… 99 %', value: here.p99, peer: alone.p99, peerName: 'the same', aim: '' },
   ];
 }

@@ -4,15 +4,17 @@
  */
 import { parseArgs } from 'node:util';
 import { client } from './client.ts';
-import { cluster, hops } from './cluster.ts';
+import { cluster } from './cluster.ts';
 import { connections } from './connections.ts';
 import { durableMessages } from './durable-messages.ts';
 import { fanOut } from './fan-out.ts';
 import { flood } from './flood.ts';
+import { handshakes } from './handshakes.ts';
 import { history } from './history.ts';
+import { hops } from './hops.ts';
 import { latency } from './latency.ts';
 import { others } from './others.ts';
-import { handshakes, refusals } from './refusals.ts';
+import { refusals } from './refusals.ts';
 import { writeReport } from './report.ts';
 import { aimOf, figure, isReaching, type Result } from './result.ts';
 import { resume } from './resume.ts';
