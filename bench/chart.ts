@@ -1,5 +1,5 @@
 import type { Measured } from './report.ts';
-import { aimOf, figure, shareOf } from './result.ts';
+import { aimOf, figure, NOTHING_STORED, shareOf } from './result.ts';
 
 const WIDTH = 860;
 const ROW = 24;
@@ -57,7 +57,7 @@ function deliveries(results: Measured[]): Part[] {
     ...others.map(({ peerName, peer }) => ({
       name: peerName,
       rate: peer,
-      kind: peerName.includes('nothing stored') ? 'forgetful' : 'storing',
+      kind: peerName.endsWith(NOTHING_STORED) ? 'forgetful' : 'storing',
     })),
   ].sort((a, b) => b.rate - a.rate);
   const most = bars[0]?.rate ?? 1;
@@ -72,9 +72,10 @@ function shares(results: Measured[]): Part[] {
   const rows = results.map((result) => {
     const share = shareOf(result);
     const is = result.aim.of === 'ratio' ? result.value / result.peer : result.value;
-    const name = result.command === 'others' ? `deliveries ÷ ${result.peerName}` : result.what;
+    const peer = result.peerName.replace(NOTHING_STORED, '');
+    const name = result.aim.of === 'ratio' ? `${result.what} ÷ ${peer}` : result.what;
     const text = `${figure(is, 3)} (${aimOf(result.aim)})`;
-    return bar(name, Math.min(share, 2) / 2, share >= 1 ? 'ours' : 'short', text);
+    return bar(name, Math.min(share, 2) / 2, share >= 1 ? 'ours' : 'short', text, BARS);
   });
   const middle = LABELS + BARS / 2;
   return [
@@ -91,7 +92,8 @@ function line(kind: string, text: string): Part {
   return { height: ROW, draw: (y) => label(8, y, text, kind) };
 }
 
-function bar(name: string, share: number, kind: string, text: string): Part {
+/** @param textAt how far from its beginning the text of the bar is, if not at its end */
+function bar(name: string, share: number, kind: string, text: string, textAt = share * BARS): Part {
   const width = Math.max(2, share * BARS);
   return {
     height: ROW,
@@ -99,7 +101,7 @@ function bar(name: string, share: number, kind: string, text: string): Part {
       [
         label(LABELS - 8, y, name, '', 'end'),
         `<rect class="${kind}" x="${LABELS}" y="${y + (ROW - BAR) / 2}" width="${width.toFixed(1)}" height="${BAR}" rx="2"/>`,
-        label(LABELS + width + 6, y, text),
+        label(LABELS + textAt + 6, y, text),
       ].join(''),
   };
 }

@@ -4,7 +4,7 @@
  * of both what it needs.
  */
 import type { DialectName } from './dialects/index.ts';
-import { type Reach, type Result, ratioAtLeast } from './result.ts';
+import { BARE, type Reach, type Result, ratioAtLeast } from './result.ts';
 import {
   inTurns,
   LOAD_CORE,
@@ -61,19 +61,29 @@ export async function fanOut({ rounds, seconds }: Scale): Promise<Result[]> {
     what,
     value,
     peer,
-    peerName: 'bare Bun.serve, nothing stored',
+    peerName: BARE,
     aim,
   });
   return [
     row(
-      'messages/s in a room of ten, who all send',
+      'messages/s, ten in a room who all send',
       rates.ours10 / 10,
       rates.bare10 / 10,
       ratioAtLeast(0.33),
     ),
     row('deliveries/s, 100 in a room', rates.ours100, rates.bare100, ratioAtLeast(0.72)),
-    row('the same, embedded', rates.embedded100, rates.bare100, ratioAtLeast(0.5)),
+    row(
+      'deliveries/s, 100 in a room, embedded',
+      rates.embedded100,
+      rates.bare100,
+      ratioAtLeast(0.5),
+    ),
     row('deliveries/s, 1,000 in a room', rates.ours1000, rates.bare1000, ratioAtLeast(0.95)),
-    row('the same in batches', rates.batched1000, rates.bare1000, ratioAtLeast(1.3)),
+    row(
+      'deliveries/s, 1,000 in a room, in batches',
+      rates.batched1000,
+      rates.bare1000,
+      ratioAtLeast(1.3),
+    ),
   ];
 }

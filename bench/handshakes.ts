@@ -3,7 +3,7 @@
  * refuses each of them unread, is the floor.
  */
 import { talk, talkAmid } from './knocking.ts';
-import { atMost, type Result } from './result.ts';
+import { atMost, BARE, type Result } from './result.ts';
 import { inTurns, type Scale, type Server, withFolder, withPeer, withServer } from './support.ts';
 
 export async function handshakes({ rounds, seconds }: Scale): Promise<Result[]> {
@@ -23,7 +23,7 @@ export async function handshakes({ rounds, seconds }: Scale): Promise<Result[]> 
     value: ms.amid,
   };
   return [
-    { ...result, peer: ms.bare, peerName: 'bare Bun.serve, nothing stored', aim: atMost(30, 'ms') },
+    { ...result, peer: ms.bare, peerName: BARE, aim: atMost(30, 'ms') },
     { ...result, peer: ms.calm, peerName: 'the same while nobody knocks', aim: '' },
   ];
 }

@@ -4,6 +4,7 @@
  * Input: `{ url, pid, connections, together }`, so many of them together in each room; output: `{ each }`, the KiB
  * of memory by which the process grew for each.
  */
+import { dialects } from './dialects/index.ts';
 import { rawWebSocket } from './raw-websocket.ts';
 import { memoryOf } from './support.ts';
 
@@ -12,13 +13,15 @@ const input: { url: string; pid: number; connections: number; together: number }
 );
 
 let joined = 0;
+const count = () => {
+  joined += 1;
+};
 const open = async (n: number) => {
   const room = `room-${Math.floor(n / input.together)}`;
-  const socket = await rawWebSocket(input.url, (buffer, from) => {
-    // {"type":"joined"
-    if (buffer.toString('latin1', from + 9, from + 15) === 'joined') joined += 1;
-  });
-  socket.send(JSON.stringify({ type: 'join', username: `idler${n}`, protocol: 1, room }));
+  const send = (text: string) => socket.send(text);
+  const speech = dialects.json.speak({ name: `idler${n}`, room, send, joined: count });
+  const socket = await rawWebSocket(input.url, speech.hear);
+  speech.join();
 };
 
 // What the first ones cost once for all is not counted.

@@ -2,7 +2,7 @@
  * How long messages take at a steady pace, from sending to the members of their room: this server, on Postgres,
  * beside bare `Bun.serve`, which stores nothing.
  */
-import { atMost, type Result, ratioAtMost } from './result.ts';
+import { atMost, BARE, type Result, ratioAtMost } from './result.ts';
 import {
   inTurns,
   LOAD_CORE,
@@ -58,7 +58,7 @@ export async function latency({ rounds, seconds }: Scale): Promise<Result[]> {
       bareSteady: () => bare(STEADY, 'p99'),
     });
   });
-  const peerName = 'bare Bun.serve, nothing stored';
+  const peerName = BARE;
   return [
     {
       what: 'ms, median, 60,000 messages/s offered to ten rooms',

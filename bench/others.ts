@@ -1,7 +1,7 @@
 /** Deliveries a second in a room of 100: this server, durable on Postgres, beside others that pass for a chat. */
 import { deliveries, ourDeliveries } from './fan-out.ts';
 import { peers } from './peers/index.ts';
-import { type Result, ratioAtLeast } from './result.ts';
+import { NOTHING_STORED, type Result, ratioAtLeast } from './result.ts';
 import { inTurns, type Scale } from './support.ts';
 
 const MEMBERS = 100;
@@ -27,7 +27,7 @@ export async function others({ rounds, seconds }: Scale): Promise<Result[]> {
     what: `deliveries/s, ${MEMBERS} in a room`,
     value: rates.ours as number,
     peer: rates[name] as number,
-    peerName: isStoring ? name : `${name}, nothing stored`,
+    peerName: isStoring ? name : name + NOTHING_STORED,
     aim: ratioAtLeast(reach),
   }));
 }

@@ -3,6 +3,7 @@ import { cpus } from 'node:os';
 import { SQL } from 'bun';
 import { chart } from './chart.ts';
 import { peers } from './peers/index.ts';
+import { versionOf } from './peers/peer.ts';
 import { aimOf, figure, type Reaching, shareOf } from './result.ts';
 import { postgresUrl, type Scale } from './support.ts';
 
@@ -29,12 +30,13 @@ async function describe({ rounds, seconds }: Scale): Promise<string[]> {
   const client = new SQL(postgresUrl, { max: 1 });
   const [row] = await client`show server_version`;
   await client.close();
-  const others = peers
+  const versions = peers
     .filter(({ missing }) => !missing)
     .map((peer) => `${peer.name} ${peer.version()}`.trim());
   return [
     `${new Date().toISOString().slice(0, 10)}, ${cores.length} cores of ${cores[0]?.model.trim()}`,
-    `Bun ${Bun.version}, Postgres ${row.server_version.split(' ')[0]}, ${others.join(', ')}`,
+    `Bun ${Bun.version}, Node ${versionOf('node', '--version')}, Postgres ${row.server_version.split(' ')[0]}`,
+    versions.join(', '),
     rounds === 1
       ? `One round of ${seconds} s, which is short`
       : `Medians of ${rounds} rounds of ${seconds} s`,

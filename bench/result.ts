@@ -9,6 +9,10 @@ export interface Result {
   aim: string | Reach;
 }
 
+/** Marks a peer whose messages are gone when it ends. */
+export const NOTHING_STORED = ', nothing stored';
+export const BARE = `bare Bun.serve${NOTHING_STORED}`;
+
 /** What is to be reached, by a figure itself or by its ratio to the peer's. */
 export interface Reach {
   of: 'figure' | 'ratio';

@@ -207,7 +207,9 @@ export async function runScript<Output>(
     stderr: 'inherit',
     timeout: SCRIPT_TIMEOUT_MS,
   });
-  return JSON.parse(await new Response(child.stdout).text());
+  const text = await new Response(child.stdout).text();
+  if ((await child.exited) !== 0) throw new Error(`${script} failed, or took too long`);
+  return JSON.parse(text);
 }
 
 /** A folder for the time of `use`. */

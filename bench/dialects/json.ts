@@ -1,10 +1,13 @@
 import type { Dialect, Member } from './dialect.ts';
 
-/** What tells `{"type":"message"`, `{"type":"joined"` and `{"type":"changes"` from others. */
+/** Which letter tells the frames that matter from others, such as an `ack`. */
 const TELLING = 9;
 const MESSAGE = 'm'.charCodeAt(0);
 const JOINED = 'j'.charCodeAt(0);
 const CHANGES = 'c'.charCodeAt(0);
+const ERROR = 'e'.charCodeAt(0);
+/** A server that has no time for a join is asked again. */
+const PAUSE_MS = 200;
 const REV = Buffer.from('"rev":');
 
 /** Ours, and that of the peers that are written for this benchmark. */
@@ -14,16 +17,21 @@ export const json: Dialect = { speak: (member) => speak(member, {}) };
 export const batched: Dialect = { speak: (member) => speak(member, { batch: true }) };
 
 function speak({ name: username, room, send, joined }: Member, more: object) {
+  let isIn = false;
+  const join = () =>
+    send(JSON.stringify({ type: 'join', username, protocol: 1, room, since: '$', ...more }));
   return {
-    join: () =>
-      send(JSON.stringify({ type: 'join', username, protocol: 1, room, since: '$', ...more })),
+    join,
     message: (id: string, content: string) =>
       JSON.stringify({ type: 'message', room, content, id }),
     hear(buffer: Buffer, from: number, to: number) {
       const type = buffer[from + TELLING];
       if (type === MESSAGE) return 1;
       if (type === CHANGES) return changesIn(buffer, from, to);
-      if (type === JOINED) joined();
+      if (type === JOINED) {
+        isIn = true;
+        joined();
+      } else if (type === ERROR && !isIn) setTimeout(join, PAUSE_MS);
       return 0;
     },
   };

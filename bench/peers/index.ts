@@ -3,7 +3,7 @@ import { during, SERVER_CORE, startServer, withDatabase, withPeer } from '../sup
 import { ejabberd } from './ejabberd.ts';
 import { nats } from './nats.ts';
 import { nchan } from './nchan.ts';
-import { type Peer, programOf, versionOf } from './peer.ts';
+import { type Peer, programOf } from './peer.ts';
 
 export type { Peer } from './peer.ts';
 
@@ -18,7 +18,7 @@ const socketIo: Peer = {
   dialect: 'socket.io',
   path: '/socket.io/?EIO=4&transport=websocket',
   missing,
-  version: () => `${devDependencies['socket.io']} on Node ${versionOf(node ?? '', '--version')}`,
+  version: () => devDependencies['socket.io'],
   serve: (use) => withPeer('socket-io.mjs', use),
 };
 
@@ -39,7 +39,7 @@ const twoQueries: Peer = {
   reach: 40,
   dialect: 'json',
   path: '/',
-  version: () => `Drizzle ${dependencies['drizzle-orm']}`,
+  version: () => `with Drizzle ${dependencies['drizzle-orm']}`,
   serve: (use) =>
     withDatabase((url) => {
       const command = [process.execPath, 'bench/peers/two-queries.ts'];

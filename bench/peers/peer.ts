@@ -23,8 +23,9 @@ export function programOf(name: string): string | null {
   return Bun.which(name) ?? Bun.which(name, { PATH: '/usr/sbin' });
 }
 
-/** The first version that a command names. */
+/** The first version that a command names, if it is there. */
 export function versionOf(...command: string[]): string {
+  if (!Bun.which(command[0] ?? '')) return '';
   const { stdout, stderr } = Bun.spawnSync(command);
   return /\d+(\.\d+)+/.exec(`${stdout}${stderr}`)?.[0] ?? '';
 }
