@@ -1,8 +1,7 @@
 /**
  * The client library: messages a second through it into an application, beside socket.io-client and
  * centrifuge-js, each fed one message a frame by a server that does nothing else; and how often a list in
- * React renders for a message, beside the hook that everybody writes first. Three rounds, of which the
- * median counts.
+ * React renders for a message, beside the hook that everybody writes first.
  */
 import type { Page } from 'playwright-core';
 import { ChatClient } from '../client/index.ts';
@@ -10,12 +9,12 @@ import { bundle } from '../test/support/bundle.ts';
 import { launch } from '../test/support/chromium.ts';
 import type { bench as Bench } from './react-page.tsx';
 import type { Library } from './receiver.ts';
-import { type Result, runScript, startServer } from './support.ts';
+import type { Result } from './result.ts';
+import { inTurns, runScript, type Scale, startServer } from './support.ts';
 
 declare const bench: typeof Bench;
 
 const MESSAGES = 100_000;
-const ROUNDS = 3;
 /** Messages that are said to React, one after the other was shown, and all at once. */
 const ONE_BY_ONE = 100;
 const BURST = 1000;
@@ -100,26 +99,22 @@ async function inBrowser<T>(use: (page: Page, url: string) => Promise<T>): Promi
   }
 }
 
-export async function client(): Promise<Result[]> {
-  const rates: Record<Library, number[]> = {
-    ours: [],
-    'socket.io-client': [],
-    'centrifuge-js': [],
-  };
-  const libraries = Object.keys(rates) as Library[];
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const library of libraries) rates[library].push(await perSecond(library));
-  }
+export async function client({ rounds }: Scale): Promise<Result[]> {
+  const rates = await inTurns<Library>(rounds, {
+    ours: () => perSecond('ours'),
+    'socket.io-client': () => perSecond('socket.io-client'),
+    'centrifuge-js': () => perSecond('centrifuge-js'),
+  });
   const { hook, state } = await inBrowser(async (page, url) => ({
     hook: await renders(page, url, true),
     state: await renders(page, url, false),
   }));
-  const value = median(rates.ours);
+  const value = rates.ours;
   const through = { what: 'messages/s through the client library', value, aim: '≥ 0.5' };
   const peerName = 'useState and a listener';
   return [
-    { ...through, peer: median(rates['socket.io-client']), peerName: 'socket.io-client' },
-    { ...through, peer: median(rates['centrifuge-js']), peerName: 'centrifuge-js' },
+    { ...through, peer: rates['socket.io-client'], peerName: 'socket.io-client' },
+    { ...through, peer: rates['centrifuge-js'], peerName: 'centrifuge-js' },
     {
       what: 'renders of a list in React per message, one by one',
       value: hook.oneByOne,
@@ -142,8 +137,4 @@ export async function client(): Promise<Result[]> {
       aim: '1 render',
     },
   ];
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
 }

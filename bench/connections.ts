@@ -1,36 +1,55 @@
 /** What an open connection costs in memory while nothing is said: this server beside bare `Bun.serve`. */
-import { type Result, runScript, startServer, withDatabase } from './support.ts';
+import { atMost, type Result } from './result.ts';
+import {
+  inTurns,
+  LOAD_CORE,
+  runScript,
+  type Scale,
+  type Server,
+  withDatabase,
+  withPeer,
+  withServer,
+} from './support.ts';
 
 const CONNECTIONS = 8000;
-/** People in each room. */
-const TOGETHER = 10;
+/** People in each room, when there is to be only one. */
+const ALL = 1_000_000;
 
-async function memoryEach(env: object, command: string[], path: string, isJoining: boolean) {
-  const server = await startServer({ ...env }, command);
-  const { each } = await runScript<{ each: number }>('idlers.ts', {
-    url: `${server.ws}${path}`,
-    pid: server.pid,
-    connections: CONNECTIONS,
-    together: TOGETHER,
-    isJoining,
-  });
-  await server.stop();
+async function memoryEach({ ws, pid }: Server, path: string, together: number): Promise<number> {
+  const load = { url: ws + path, pid, connections: CONNECTIONS, together };
+  const { each } = await runScript<{ each: number }>('idlers.ts', load, LOAD_CORE);
   return each;
 }
 
-export async function connections(): Promise<Result[]> {
-  const bun = process.execPath;
-  const value = await withDatabase((url) =>
-    memoryEach({ DATABASE_URL: url }, [bun, 'src/index.ts'], '/ws', true),
-  );
-  const peer = await memoryEach({}, [bun, 'bench/peers/bare.ts'], '/', false);
+export async function connections({ rounds }: Scale): Promise<Result[]> {
+  const ours = (together: number) =>
+    withDatabase((url) =>
+      withServer({ DATABASE_URL: url }, (server) => memoryEach(server, '/ws', together)),
+    );
+  const bare = (together: number) =>
+    withPeer('bare.ts', (server) => memoryEach(server, '/', together));
+  const kib = await inTurns(rounds, {
+    oursTogether: () => ours(ALL),
+    bareTogether: () => bare(ALL),
+    oursApart: () => ours(1),
+    bareApart: () => bare(1),
+  });
+  const what = `KiB of memory for each of ${CONNECTIONS.toLocaleString('en')} connections`;
+  const peerName = 'bare Bun.serve';
   return [
     {
-      what: `KiB of memory for each of ${CONNECTIONS} connections, ten in a room`,
-      value,
-      peer,
-      peerName: 'bare Bun.serve, one topic',
-      aim: 'as low as can be',
+      what: `${what}, all in one room`,
+      value: kib.oursTogether,
+      peer: kib.bareTogether,
+      peerName,
+      aim: atMost(6, 'KiB'),
+    },
+    {
+      what: `${what}, each in its own`,
+      value: kib.oursApart,
+      peer: kib.bareApart,
+      peerName,
+      aim: atMost(9, 'KiB'),
     },
   ];
 }

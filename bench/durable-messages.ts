@@ -4,24 +4,27 @@
  */
 import { openDatabase } from '../src/db/index.ts';
 import { messages } from '../src/db/schema/index.ts';
-import { type Result, runScript, startServer, withDatabase, withFolder } from './support.ts';
+import type { Result } from './result.ts';
+import { runScript, type Scale, startServer, withDatabase, withFolder } from './support.ts';
 
-const SECONDS = 5;
 const content = 'A message of ordinary length, as people write them in a chat.';
 
-async function throughServer(env: Record<string, string>): Promise<number> {
+async function throughServer(env: Record<string, string>, seconds: number): Promise<number> {
   const server = await startServer(env);
-  const load = { url: `${server.ws}/ws`, connections: 10, outstanding: 100, seconds: SECONDS };
+  const load = { url: `${server.ws}/ws`, connections: 10, outstanding: 100, seconds };
   const { acks } = await runScript<{ acks: number }>('senders.ts', load);
   await server.stop();
   return acks;
 }
 
-async function oneByOne(settings: { databaseUrl?: string; dataDir: string }): Promise<number> {
+async function oneByOne(
+  settings: { databaseUrl?: string; dataDir: string },
+  seconds: number,
+): Promise<number> {
   const { db, close } = await openDatabase(settings);
   const start = performance.now();
   let seq = 0;
-  while (performance.now() - start < SECONDS * 1000) {
+  while (performance.now() - start < seconds * 1000) {
     seq += 1;
     await db.insert(messages).values({
       roomId: 1_000_000,
@@ -38,15 +41,15 @@ async function oneByOne(settings: { databaseUrl?: string; dataDir: string }): Pr
   return rate;
 }
 
-export async function durableMessages(): Promise<Result[]> {
+export async function durableMessages({ seconds }: Scale): Promise<Result[]> {
   const peerName = 'Drizzle, one by one';
   const embedded = await withFolder(async (dataDir) => ({
-    peer: await oneByOne({ dataDir }),
-    value: await throughServer({ DATA_DIR: dataDir }),
+    peer: await oneByOne({ dataDir }, seconds),
+    value: await throughServer({ DATA_DIR: dataDir }, seconds),
   }));
   const postgres = await withDatabase(async (databaseUrl) => ({
-    peer: await oneByOne({ databaseUrl, dataDir: '' }),
-    value: await throughServer({ DATABASE_URL: databaseUrl }),
+    peer: await oneByOne({ databaseUrl, dataDir: '' }, seconds),
+    value: await throughServer({ DATABASE_URL: databaseUrl }, seconds),
   }));
   return [
     { what: 'durable messages/s, embedded', ...embedded, peerName, aim: '≥ 10' },

@@ -1,58 +1,89 @@
 /**
- * Deliveries a second in one busy room: this server, durable on Postgres, beside bare `Bun.serve`
- * publishing the same bytes without storing them, and Socket.IO. The server has one core and the load
- * the other; Postgres takes of both what it needs. Three rounds, of which the median counts.
+ * Deliveries a second in one room: this server, on Postgres and embedded, beside bare `Bun.serve`, which
+ * publishes the same bytes without storing them. The server has one core and the load the other; Postgres takes
+ * of both what it needs.
  */
-import { type Result, runScript, startServer, withDatabase } from './support.ts';
+import type { DialectName } from './dialects/index.ts';
+import { BARE, type Reach, type Result, ratioAtLeast } from './result.ts';
+import {
+  inTurns,
+  LOAD_CORE,
+  runScript,
+  type Scale,
+  type Server,
+  withDatabase,
+  withFolder,
+  withPeer,
+  withServer,
+} from './support.ts';
 
-const load = { members: 100, senders: 10, outstanding: 20, seconds: 4 };
-const ROUNDS = 3;
+const TEN_SENDERS = { senders: 10, outstanding: 20 };
 
-async function deliveries(
-  command: string[],
-  dialect: string,
+/** Deliveries a second of a server in a room of so many. */
+export async function deliveries(
+  server: Server,
   path: string,
-  env = {},
+  members: number,
+  seconds: number,
+  dialect: DialectName = 'json',
 ): Promise<number> {
-  const server = await startServer(env, command, 0);
-  const url = `${server.ws}${path}`;
-  const result = await runScript<{ deliveries: number }>(
-    'members.ts',
-    { ...load, urls: [url], dialect },
-    1,
-  );
-  await server.stop();
+  const load = { ...TEN_SENDERS, members, seconds, dialect, urls: [server.ws + path] };
+  const result = await runScript<{ deliveries: number }>('members.ts', load, LOAD_CORE);
   return result.deliveries;
 }
 
-export async function fanOut(): Promise<Result[]> {
-  const bun = process.execPath;
-  const rounds = { ours: [] as number[], bare: [] as number[], socketIo: [] as number[] };
-  for (let round = 0; round < ROUNDS; round++) {
-    rounds.ours.push(
-      await withDatabase((url) =>
-        deliveries([bun, 'src/index.ts'], 'json', '/ws', { DATABASE_URL: url }),
-      ),
-    );
-    rounds.bare.push(await deliveries([bun, 'bench/peers/bare.ts'], 'json', '/'));
-    rounds.socketIo.push(
-      await deliveries(
-        [Bun.which('node') ?? bun, 'bench/peers/socket-io.mjs'],
-        'socket.io',
-        '/socket.io/?EIO=4&transport=websocket',
-      ),
-    );
-  }
-  const value = median(rounds.ours);
-  const bare = median(rounds.bare);
-  const socketIo = median(rounds.socketIo);
-  const what = 'deliveries/s, 100 in a room, durable on Postgres';
-  return [
-    { what, value, peer: bare, peerName: 'bare Bun.serve, nothing stored', aim: '≥ 0.6' },
-    { what, value, peer: socketIo, peerName: 'Socket.IO, nothing stored', aim: '> 1' },
-  ];
+/** The same of this server, on Postgres. */
+export function ourDeliveries(members: number, seconds: number, dialect?: DialectName) {
+  return withDatabase((url) =>
+    withServer({ DATABASE_URL: url }, (server) =>
+      deliveries(server, '/ws', members, seconds, dialect),
+    ),
+  );
 }
 
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
+export async function fanOut({ rounds, seconds }: Scale): Promise<Result[]> {
+  const bare = (members: number) =>
+    withPeer('bare.ts', (server) => deliveries(server, '/', members, seconds));
+  const rates = await inTurns(rounds, {
+    ours10: () => ourDeliveries(10, seconds),
+    bare10: () => bare(10),
+    ours100: () => ourDeliveries(100, seconds),
+    embedded100: () =>
+      withFolder((folder) =>
+        withServer({ DATA_DIR: folder }, (server) => deliveries(server, '/ws', 100, seconds)),
+      ),
+    bare100: () => bare(100),
+    ours1000: () => ourDeliveries(1000, seconds),
+    batched1000: () => ourDeliveries(1000, seconds, 'batched'),
+    bare1000: () => bare(1000),
+  });
+  const row = (what: string, value: number, peer: number, aim: Reach): Result => ({
+    what,
+    value,
+    peer,
+    peerName: BARE,
+    aim,
+  });
+  return [
+    row(
+      'messages/s, ten in a room who all send',
+      rates.ours10 / 10,
+      rates.bare10 / 10,
+      ratioAtLeast(0.33),
+    ),
+    row('deliveries/s, 100 in a room', rates.ours100, rates.bare100, ratioAtLeast(0.72)),
+    row(
+      'deliveries/s, 100 in a room, embedded',
+      rates.embedded100,
+      rates.bare100,
+      ratioAtLeast(0.5),
+    ),
+    row('deliveries/s, 1,000 in a room', rates.ours1000, rates.bare1000, ratioAtLeast(0.95)),
+    row(
+      'deliveries/s, 1,000 in a room, in batches',
+      rates.batched1000,
+      rates.bare1000,
+      ratioAtLeast(1.3),
+    ),
+  ];
 }

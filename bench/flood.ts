@@ -2,7 +2,8 @@
  * One client at a hundred times its rate, over each door of a server with its usual limits: what the
  * others in the chat notice. The peer is the same chat without it.
  */
-import { memoryOf, type Result, runScript, startServer, withFolder } from './support.ts';
+import type { Result } from './result.ts';
+import { memoryOf, runScript, startServer, withFolder } from './support.ts';
 
 const limits = { MESSAGE_RATE: '20', REQUEST_RATE: '50', MAX_CONNECTIONS_PER_IP: '200' };
 const chat = { members: 20, messagesPerSecond: 15, seconds: 8, isOneSlow: false };

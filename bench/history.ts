@@ -3,7 +3,8 @@
  * Postgres. Making them takes minutes, so this runs only when it is named; `HISTORY_MESSAGES` makes it fewer.
  */
 import { makeHistory, ROOM } from './history-maker.ts';
-import { type Result, startServer, withDatabase } from './support.ts';
+import type { Result } from './result.ts';
+import { startServer, withDatabase } from './support.ts';
 
 const MANY = Number(process.env.HISTORY_MESSAGES ?? 10_000_000);
 const FEW = 10_000;

@@ -1,45 +1,43 @@
-/**
- * A load: one talks at a steady pace on the first server, and one listens on each.
- *
- * Input: `{ urls, messagesPerSecond, seconds }`; output: for each url the median and the 99th percentile of
- * the milliseconds from sending to delivery.
- */
-import { rawWebSocket } from './raw-websocket.ts';
+/** How much later a message comes on another server than on the sender's, beside one server alone. */
+import { withServers } from './cluster.ts';
+import type { Result } from './result.ts';
+import { LOAD_CORE, redisUrl, runScript, type Server } from './support.ts';
 
-const input: { urls: string[]; messagesPerSecond: number; seconds: number } = JSON.parse(
-  process.argv[2] as string,
-);
+const pace = { messagesPerSecond: 100, seconds: 5 };
+/** Limits that nobody reaches, so that each message is counted, in Redis where there is one. */
+const counted = { MESSAGE_RATE: '100000', MESSAGE_BURST: '1000000' };
 
-const room = `bench-${process.pid}`;
-const join = (username: string) =>
-  JSON.stringify({ type: 'join', username, protocol: 1, room, since: '$' });
-
-const delays: number[][] = [];
-for (const [n, url] of input.urls.entries()) {
-  const ofThis: number[] = [];
-  delays.push(ofThis);
-  const listener = await rawWebSocket(url, (buffer, from, to) => {
-    const text = buffer.toString('latin1', from, Math.min(to, from + 220));
-    const sentAt = /"content":"([\d.]+)"/.exec(text)?.[1];
-    if (sentAt) ofThis.push(performance.now() - Number(sentAt));
-  });
-  listener.send(join(`listener${n}`));
+interface Hop {
+  p50: number;
+  p99: number;
 }
-const talker = await rawWebSocket(input.urls[0] as string, () => {});
-talker.send(join('talker'));
-await Bun.sleep(500);
 
-const start = performance.now();
-for (let n = 0; n < input.messagesPerSecond * input.seconds; n++) {
-  const due = start + (n * 1000) / input.messagesPerSecond;
-  if (due > performance.now()) await Bun.sleep(due - performance.now());
-  talker.send(JSON.stringify({ type: 'message', room, content: `${performance.now()}` }));
+export async function hops(): Promise<Result[]> {
+  const hop = (servers: Server[]) =>
+    runScript<Hop[]>(
+      'hop-times.ts',
+      { ...pace, urls: servers.map(({ ws }) => `${ws}/ws`) },
+      LOAD_CORE,
+    );
+  const [alone] = (await withServers(1, counted, hop)) as [Hop];
+  const shared = { REDIS_URL: redisUrl, ...counted };
+  const [here, there] = (await withServers(2, shared, hop)) as [Hop, Hop];
+  return [
+    {
+      what: 'ms to a member on another server, median (99 %: below), 100 messages/s',
+      value: there.p50,
+      peer: alone.p50,
+      peerName: 'one server without Redis',
+      aim: 'as low as can be',
+    },
+    { what: '… 99 %', value: there.p99, peer: alone.p99, peerName: 'the same', aim: '' },
+    {
+      what: 'ms to a member on the sender’s server',
+      value: here.p50,
+      peer: alone.p50,
+      peerName: 'one server without Redis',
+      aim: 'as low as can be',
+    },
+    { what: '… 99 %', value: here.p99, peer: alone.p99, peerName: 'the same', aim: '' },
+  ];
 }
-await Bun.sleep(500);
-const percentiles = delays.map((each) => {
-  each.sort((a, b) => a - b);
-  const at = (p: number) => each[Math.floor(each.length * p)];
-  return { p50: at(0.5), p99: at(0.99) };
-});
-console.log(JSON.stringify(percentiles));
-process.exit();

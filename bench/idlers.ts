@@ -1,30 +1,27 @@
 /**
  * A load: connections that join a room and say nothing.
  *
- * Input: `{ url, pid, connections, together, isJoining }`; output: `{ each }`, the KiB of memory by which the
- * process grew for each.
+ * Input: `{ url, pid, connections, together }`, so many of them together in each room; output: `{ each }`, the KiB
+ * of memory by which the process grew for each.
  */
+import { dialects } from './dialects/index.ts';
 import { rawWebSocket } from './raw-websocket.ts';
 import { memoryOf } from './support.ts';
 
-const input: {
-  url: string;
-  pid: number;
-  connections: number;
-  together: number;
-  isJoining: boolean;
-} = JSON.parse(process.argv[2] as string);
+const input: { url: string; pid: number; connections: number; together: number } = JSON.parse(
+  process.argv[2] as string,
+);
 
 let joined = 0;
+const count = () => {
+  joined += 1;
+};
 const open = async (n: number) => {
   const room = `room-${Math.floor(n / input.together)}`;
-  const socket = await rawWebSocket(input.url, (buffer, from) => {
-    // {"type":"joined"
-    if (buffer.toString('latin1', from + 9, from + 15) === 'joined') joined += 1;
-  });
-  if (input.isJoining) {
-    socket.send(JSON.stringify({ type: 'join', username: `idler${n}`, protocol: 1, room }));
-  }
+  const send = (text: string) => socket.send(text);
+  const speech = dialects.json.speak({ name: `idler${n}`, room, send, joined: count });
+  const socket = await rawWebSocket(input.url, speech.hear);
+  speech.join();
 };
 
 // What the first ones cost once for all is not counted.
@@ -33,9 +30,9 @@ let before = 0;
 for (let n = 0; n < input.connections + WARM_UP; n++) {
   if (n === WARM_UP) before = memoryOf(input.pid);
   await open(n);
-  while (input.isJoining && n - joined > 100) await Bun.sleep(1);
+  while (n - joined > 100) await Bun.sleep(1);
 }
-while (input.isJoining && joined < input.connections + WARM_UP) await Bun.sleep(10);
+while (joined < input.connections + WARM_UP) await Bun.sleep(10);
 await Bun.sleep(1000);
 const each = ((memoryOf(input.pid) - before) * 1024) / input.connections;
 console.log(JSON.stringify({ each }));

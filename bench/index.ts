@@ -1,58 +1,94 @@
-/** `bun run bench [name]`: runs the benchmarks, all or one, and prints a table. */
+/**
+ * `bun run bench [name …] [--short]`: runs the benchmarks, all or those that are named, and prints a table.
+ * `reach` names all that have something to reach, and writes their table and chart into docs/.
+ */
+import { parseArgs } from 'node:util';
 import { client } from './client.ts';
 import { cluster } from './cluster.ts';
 import { connections } from './connections.ts';
 import { durableMessages } from './durable-messages.ts';
 import { fanOut } from './fan-out.ts';
 import { flood } from './flood.ts';
+import { handshakes } from './handshakes.ts';
 import { history } from './history.ts';
+import { hops } from './hops.ts';
+import { latency } from './latency.ts';
+import { others } from './others.ts';
 import { refusals } from './refusals.ts';
+import { writeReport } from './report.ts';
+import { aimOf, figure, isReaching, type Result } from './result.ts';
 import { resume } from './resume.ts';
 import { rollingRestart } from './rolling-restart.ts';
 import { searchCost } from './search-cost.ts';
 import { slowReader } from './slow-reader.ts';
-import type { Result } from './support.ts';
+import type { Scale } from './support.ts';
 
-const benchmarks: Record<string, () => Promise<Result[]>> = {
-  client,
-  cluster,
-  connections,
-  'durable-messages': durableMessages,
+const benchmarks: Record<string, (scale: Scale) => Promise<Result[]>> = {
   'fan-out': fanOut,
+  others,
+  latency,
+  connections,
+  resume,
+  cluster,
+  handshakes,
+  client,
+  'durable-messages': durableMessages,
   flood,
   history,
+  hops,
   refusals,
-  resume,
   'rolling-restart': rollingRestart,
   'search-cost': searchCost,
   'slow-reader': slowReader,
 };
 
+/** Those that have something to reach. */
+const reach = ['fan-out', 'others', 'latency', 'connections', 'resume', 'cluster', 'handshakes'];
+
 /** These take minutes, and run only when they are named. */
 const slow = ['history'];
 
-const wanted = process.argv[2];
-if (wanted && !(wanted in benchmarks)) {
-  console.error(
-    `There is no benchmark "${wanted}"; there are ${Object.keys(benchmarks).join(', ')}`,
-  );
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { short: { type: 'boolean', default: false } },
+});
+const all = Object.keys(benchmarks);
+const unknown = positionals.filter((name) => name !== 'reach' && !all.includes(name));
+if (unknown.length > 0) {
+  console.error(`There is no benchmark "${unknown}"; there are reach, ${all.join(', ')}`);
   process.exit(1);
 }
+const isWhole = positionals.includes('reach');
+const wanted = isWhole
+  ? reach
+  : all.filter((name) => (positionals[0] ? positionals.includes(name) : !slow.includes(name)));
+const scale: Scale = values.short ? { rounds: 1, seconds: 2 } : { rounds: 3, seconds: 3 };
 
-const results: Result[] = [];
-for (const [name, run] of Object.entries(benchmarks)) {
-  if (wanted ? wanted !== name : slow.includes(name)) continue;
-  console.log(`running ${name} …`);
-  results.push(...(await run()));
+const measured: { command: string; results: Result[] }[] = [];
+for (const command of wanted) {
+  console.log(`running ${command} …`);
+  try {
+    const results = (await benchmarks[command]?.(scale)) ?? [];
+    measured.push({ command, results });
+  } catch (error) {
+    // The others are worth having all the same.
+    console.error(`${command} failed:`, error);
+    process.exitCode = 1;
+  }
 }
+const lines = measured.flatMap(({ command, results }) =>
+  results.map((result) => ({ command, ...result })),
+);
 console.table(
-  results.map(({ what, value, peer, peerName, aim }) => ({
+  lines.map(({ command, what, value, peer, peerName, ...rest }) => ({
+    command,
     what,
-    'this server': Number(value.toPrecision(4)),
-    peer: Number(peer.toPrecision(4)),
+    'this server': figure(value),
+    peer: figure(peer),
     'the peer is': peerName,
-    ratio: Number((value / peer).toFixed(2)),
-    aim,
+    ratio: figure(value / peer, 3),
+    aim: aimOf(rest.aim),
   })),
 );
+if (isWhole) await writeReport(lines.filter(isReaching), scale);
 process.exit();

@@ -1,11 +1,17 @@
 /**
- * A load: people who are not let in, so many at a time.
+ * A load: people who are not let in.
  *
- * Input: `{ url, door, attempts, atOnce }`, the `door` being `sessions`, with a wrong password for the
- * account `victim`, or `ws`, with a token whose signature is wrong; output: how often each status came.
+ * Input: `{ url, door, perSecond, atMost, seconds }`, the `door` being `sessions`, with a wrong password for the
+ * account `victim`, or `ws`, with a token whose signature is wrong; no more than `atMost` wait for an answer at a
+ * time. Output: how often each status came.
  */
-const input: { url: string; door: 'sessions' | 'ws'; attempts: number; atOnce: number } =
-  JSON.parse(process.argv[2] as string);
+const input: {
+  url: string;
+  door: 'sessions' | 'ws';
+  perSecond: number;
+  atMost: number;
+  seconds: number;
+} = JSON.parse(process.argv[2] as string);
 
 const part = (json: object) => Buffer.from(JSON.stringify(json)).toString('base64url');
 const token = `${part({ alg: 'HS256' })}.${part({ sub: 'victim' })}.${'A'.repeat(43)}`;
@@ -50,14 +56,18 @@ async function tryHandshake(): Promise<string> {
 
 const attempt = input.door === 'ws' ? tryHandshake : trySessions;
 const statuses: Record<string, number> = {};
+let waiting = 0;
 let begun = 0;
 const knock = async () => {
-  while (begun < input.attempts) {
-    begun += 1;
-    const status = await attempt(begun).catch(() => 'failed');
-    statuses[status] = (statuses[status] ?? 0) + 1;
-  }
+  waiting += 1;
+  const status = await attempt(begun).catch(() => 'failed');
+  statuses[status] = (statuses[status] ?? 0) + 1;
+  waiting -= 1;
 };
-await Promise.all(Array.from({ length: input.atOnce }, knock));
+const start = performance.now();
+for (let passed = 0; passed < input.seconds; passed = (performance.now() - start) / 1000) {
+  for (; begun < passed * input.perSecond; begun++) if (waiting < input.atMost) void knock();
+  await Bun.sleep(1);
+}
 console.log(JSON.stringify(statuses));
 process.exit();

@@ -3,75 +3,84 @@
  * Every member sees every message, so for each `senders` messages that a sender sees one is its own,
  * and it sends the next.
  *
- * Input: `{ urls, dialect, members, senders, outstanding, seconds }`, the members spread over the urls; output:
- * `{ deliveries, total }`, per second and in all.
+ * Input: `{ urls, dialect, members, senders, outstanding, seconds }`, the members spread over the urls, and
+ * `messages`, if it is to go on until the room has had so many; output: `{ deliveries, total }`, per second
+ * and in all.
  */
-import { type RawWebSocket, rawWebSocket } from './raw-websocket.ts';
+import { drawnContent } from './contents.ts';
+import { type DialectName, dialects } from './dialects/index.ts';
+import { rawWebSocket } from './raw-websocket.ts';
 
 const input: {
   urls: string[];
-  dialect: 'json' | 'socket.io';
+  dialect: DialectName;
   members: number;
   senders: number;
   outstanding: number;
   seconds: number;
+  messages?: number;
 } = JSON.parse(process.argv[2] as string);
 
-const content = 'A message of ordinary length, as people write them in a chat.';
-const room = 'bench';
+const { subprotocol, speak } = dialects[input.dialect];
 let sent = 0;
-
-const dialects = {
-  json: {
-    open: undefined,
-    join: (username: string) =>
-      JSON.stringify({ type: 'join', username, protocol: 1, room, since: '$' }),
-    message: (id: string) => JSON.stringify({ type: 'message', room, content, id }),
-    // {"type":"message" is told from an ack by one letter.
-    isMessage: (buffer: Buffer, from: number) => buffer[from + 9] === 0x6d,
-  },
-  'socket.io': {
-    // Socket.IO has a handshake of its own, which must be over before anything is sent.
-    open: { ask: '40', answer: '40' },
-    join: (username: string) => `42${JSON.stringify(['join', { username, room }])}`,
-    message: (id: string) => `42${JSON.stringify(['message', { room, content, id }])}`,
-    isMessage: (buffer: Buffer, from: number) => buffer[from] === 0x34 && buffer[from + 1] === 0x32,
-  },
-};
-const { open, join, message, isMessage } = dialects[input.dialect];
-
 let deliveries = 0;
-const send = (socket: RawWebSocket) => {
-  sent += 1;
-  socket.send(message(`${process.pid}-${sent}`));
-};
+let isStarted = false;
 
-const senders: RawWebSocket[] = [];
-for (let n = 0; n < input.members; n++) {
+/** Joins the room; the function that it returns has a sender begin. */
+async function enter(n: number): Promise<() => void> {
   const isSender = n < input.senders;
+  const joined = Promise.withResolvers<void>();
+  const speech = speak({
+    name: `member${n}`,
+    room: 'bench',
+    send: (text) => socket.send(text),
+    joined: joined.resolve,
+  });
+  const send = (count: number) => {
+    const texts = Array.from({ length: count }, () => {
+      sent += 1;
+      return speech.message(`${process.pid}-${sent}`, drawnContent(sent));
+    });
+    socket.send(...texts);
+  };
   let seen = 0;
+  let answered = 0;
   const socket = await rawWebSocket(
     input.urls[n % input.urls.length] as string,
-    (buffer, from, _, self) => {
-      if (open && buffer.toString('latin1', from, from + 2) === open.answer)
-        self.send(join(`member${n}`));
-      if (!isMessage(buffer, from)) return;
-      deliveries += 1;
-      seen += 1;
-      if (isSender && seen % input.senders === 0) send(self);
+    (buffer, from, to) => {
+      const messages = speech.hear(buffer, from, to);
+      if (messages === 0 || !isStarted) return;
+      deliveries += messages;
+      if (!isSender) return;
+      seen += messages;
+      const own = Math.floor(seen / input.senders);
+      if (own > answered) send(own - answered);
+      answered = own;
     },
+    subprotocol,
   );
-  socket.send(open ? open.ask : join(`member${n}`));
-  if (isSender) senders.push(socket);
+  speech.join();
+  await joined.promise;
+  return () => {
+    if (isSender) send(input.outstanding);
+  };
 }
-// Joins are answered in order, but each on its own connection.
-await Bun.sleep(500);
-for (const socket of senders) for (let n = 0; n < input.outstanding; n++) send(socket);
+
+/** So many members join at once. */
+const GROUP = 50;
+const starts: (() => void)[] = [];
+for (let n = 0; n < input.members; n += GROUP) {
+  const group = Array.from({ length: Math.min(GROUP, input.members - n) }, (_, k) => enter(n + k));
+  starts.push(...(await Promise.all(group)));
+}
+isStarted = true;
+for (const start of starts) start();
 
 // The first second warms up both sides.
 await Bun.sleep(1000);
 const [from, start] = [deliveries, performance.now()];
 await Bun.sleep(input.seconds * 1000);
 const rate = (deliveries - from) / ((performance.now() - start) / 1000);
+while (deliveries < (input.messages ?? 0) * input.members) await Bun.sleep(10);
 console.log(JSON.stringify({ deliveries: rate, total: deliveries }));
 process.exit();

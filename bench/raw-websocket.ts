@@ -5,7 +5,8 @@ const CLOSE = 0x88;
 
 /** A WebSocket client that costs next to nothing, so that a load measures the server. */
 export interface RawWebSocket {
-  send(text: string): void;
+  /** Sends frames, all of them in one write. */
+  send(...texts: string[]): void;
   /** Cuts the line. */
   close(): void;
   /** Stops reading, until `resume`. */
@@ -20,16 +21,24 @@ export interface RawWebSocket {
  * decoded: RFC 6455, section 5.2.
  *
  * @param onFrame called with the buffer and where the payload begins and ends
+ * @param subprotocol for servers that ask for one
  */
 export async function rawWebSocket(
   url: string,
   onFrame: (buffer: Buffer, from: number, to: number, socket: RawWebSocket) => void,
+  subprotocol?: string,
 ): Promise<RawWebSocket> {
   const { hostname, port, pathname, search } = new URL(url);
   const closed = Promise.withResolvers<number | undefined>();
   const upgraded = Promise.withResolvers<void>();
   let isUpgraded = false;
   let rest: Buffer = Buffer.alloc(0);
+  /** What the kernel has not taken yet. */
+  let unsent: Buffer = Buffer.alloc(0);
+  const write = (bytes: Buffer) => {
+    unsent = unsent.length > 0 ? Buffer.concat([unsent, bytes]) : bytes;
+    unsent = unsent.subarray(Math.max(0, tcp.write(unsent)));
+  };
   const tcp = await connect({
     hostname,
     port: Number(port),
@@ -66,6 +75,9 @@ export async function rawWebSocket(
         }
         rest = buffer.subarray(at);
       },
+      drain() {
+        if (unsent.length > 0) write(Buffer.alloc(0));
+      },
       close: () => closed.resolve(undefined),
     },
   });
@@ -74,15 +86,7 @@ export async function rawWebSocket(
     pause: () => void tcp.pause(),
     resume: () => void tcp.resume(),
     closeCode: closed.promise,
-    send(text) {
-      const payload = Buffer.from(text);
-      // The mask is zero, which is as good as any other here.
-      const header =
-        payload.length < 126
-          ? [0x81, 0x80 | payload.length, 0, 0, 0, 0]
-          : [0x81, 0xfe, payload.length >> 8, payload.length & 255, 0, 0, 0, 0];
-      tcp.write(Buffer.concat([Buffer.from(header), payload]));
-    },
+    send: (...texts) => write(Buffer.concat(texts.flatMap(frameOf))),
   };
   tcp.write(
     [
@@ -92,9 +96,18 @@ export async function rawWebSocket(
       'Connection: Upgrade',
       'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
       'Sec-WebSocket-Version: 13',
+      ...(subprotocol ? [`Sec-WebSocket-Protocol: ${subprotocol}`] : []),
       '\r\n',
     ].join('\r\n'),
   );
   await upgraded.promise;
   return client;
+}
+
+/** The header and the payload of a text frame. The mask is zero, which is as good as any other here. */
+function frameOf(text: string): [Buffer, Buffer] {
+  const payload = Buffer.from(text);
+  const { length } = payload;
+  const size = length < 126 ? [0x80 | length] : [0xfe, length >> 8, length & 255];
+  return [Buffer.from([0x81, ...size, 0, 0, 0, 0]), payload];
 }

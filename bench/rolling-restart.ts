@@ -5,7 +5,8 @@
 import { freePort } from '../test/support/free-port.ts';
 import { nginx, startNginx } from '../test/support/nginx.ts';
 import { Roamer } from '../test/support/roamer.ts';
-import { type Result, redisUrl, startServer, withDatabase } from './support.ts';
+import type { Result } from './result.ts';
+import { redisUrl, startServer, withDatabase } from './support.ts';
 
 const CLIENTS = 100;
 const MESSAGES_PER_SECOND = 100;

@@ -4,7 +4,8 @@
  */
 import { SQL } from 'bun';
 import { openDatabase } from '../src/db/index.ts';
-import { type Result, runScript, startServer, withDatabase } from './support.ts';
+import type { Result } from './result.ts';
+import { inTurns, runScript, startServer, withDatabase } from './support.ts';
 
 const ROUNDS = 5;
 const CONNECTIONS = 10;
@@ -33,17 +34,14 @@ export async function searchCost(): Promise<Result[]> {
     ['young', 0],
     ['old', 1_000_000],
   ] as const) {
-    const [values, peers]: [number[], number[]] = [[], []];
-    // In turns, so that what else the machine does falls on both.
-    for (let round = 0; round < ROUNDS; round++) {
-      values.push(await acks(said, true));
-      peers.push(await acks(said, false));
-    }
-    const median = (rates: number[]) => rates.sort((a, b) => a - b)[ROUNDS >> 1] as number;
+    const { value, peer } = await inTurns(ROUNDS, {
+      value: () => acks(said, true),
+      peer: () => acks(said, false),
+    });
     results.push({
       what: `durable messages/s in ${rooms} rooms, Postgres`,
-      value: median(values),
-      peer: median(peers),
+      value,
+      peer,
       peerName: 'the same without the index of words',
       aim: '',
     });

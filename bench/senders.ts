@@ -3,15 +3,13 @@
  *
  * Input: `{ url, connections, outstanding, seconds }`; output: `{ acks }`, per second.
  */
+import { content } from './contents.ts';
+
 const input: { url: string; connections: number; outstanding: number; seconds: number } =
   JSON.parse(process.argv[2] as string);
 
 let acks = 0;
 let sent = 0;
-/** Eleven words, the n-th of which is about as frequent as 1/n of the first, as in a language: 60 characters. */
-const content = () =>
-  Array.from({ length: 11 }, () => `w${Math.floor(50_000 ** Math.random())}`).join(' ');
-
 await Promise.all(
   Array.from({ length: input.connections }, async (_, c) => {
     const socket = new WebSocket(input.url);

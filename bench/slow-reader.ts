@@ -2,7 +2,8 @@
  * A hundred members of a busy room, of whom one stops reading: what the other 99 notice, what becomes
  * of the memory of the server, and of the one. The peer is the same room while all of them read.
  */
-import { memoryOf, type Result, runScript, startServer, withFolder } from './support.ts';
+import type { Result } from './result.ts';
+import { memoryOf, runScript, startServer, withFolder } from './support.ts';
 
 const load = { members: 100, messagesPerSecond: 250, seconds: 8 };
 

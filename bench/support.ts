@@ -15,15 +15,39 @@ export const redisUrl = process.env.TEST_REDIS_URL ?? 'redis://127.0.0.1:6379';
 /** One machine is the whole crowd. */
 const UNLIMITED = { MESSAGE_RATE: '0', REQUEST_RATE: '0', MAX_CONNECTIONS_PER_IP: '0' };
 
-/** One line of the table at the end. */
-export interface Result {
-  what: string;
-  value: number;
-  /** The same of a peer, measured in the same run. */
-  peer: number;
-  peerName: string;
-  /** What the ratio of the two should be. */
-  aim: string;
+/** How long a benchmark measures. */
+export interface Scale {
+  /** How often each contestant has its turn; the median counts. */
+  rounds: number;
+  /** Of each turn, after one second to warm up. */
+  seconds: number;
+}
+
+/** Cores of their own, so that a server and its load do not share one. */
+export const SERVER_CORE = 0;
+export const LOAD_CORE = 1;
+
+/** A load that takes longer than this is stuck. */
+const SCRIPT_TIMEOUT_MS = 180_000;
+
+export function median(values: number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
+}
+
+/** Has all contestants measured in turns, so that what else the machine does falls on each, and gives their medians. */
+export async function inTurns<Name extends string>(
+  rounds: number,
+  contestants: Record<Name, () => Promise<number>>,
+): Promise<Record<Name, number>> {
+  const names = Object.keys(contestants) as Name[];
+  const measured = names.map((): number[] => []);
+  for (let round = 0; round < rounds; round++) {
+    for (const [n, name] of names.entries()) measured[n]?.push(await contestants[name]());
+  }
+  return Object.fromEntries(names.map((name, n) => [name, median(measured[n] ?? [])])) as Record<
+    Name,
+    number
+  >;
 }
 
 /** Ties a command to one core, where the system can, so that a server and its load do not share one. */
@@ -33,12 +57,19 @@ function onCore(core: number | undefined, command: string[]): string[] {
     : ['taskset', '-c', String(core), ...command];
 }
 
+export interface Server {
+  ws: string;
+  http: string;
+  pid: number;
+  stop(): Promise<void>;
+}
+
 /** A server in a process of its own: this one, unless the command names another. */
 export async function startServer(
   env: Record<string, string>,
   command = [process.execPath, 'src/index.ts'],
   core?: number,
-) {
+): Promise<Server> {
   const child = Bun.spawn(onCore(core, command), {
     cwd: root,
     env: {
@@ -61,6 +92,69 @@ export async function startServer(
     return { ws: `ws://${host}`, http: `http://${host}`, pid: child.pid, stop: stopIt };
   }
   throw new Error('the server did not start');
+}
+
+/** This server, on the core for servers, for the time of `use`. */
+export function withServer<T>(
+  env: Record<string, string>,
+  use: (server: Server) => Promise<T>,
+): Promise<T> {
+  return during(startServer(env, [process.execPath, 'src/index.ts'], SERVER_CORE), use);
+}
+
+/** A peer that is a script of this folder, on the core for servers, for the time of `use`. */
+export function withPeer<T>(script: string, use: (server: Server) => Promise<T>): Promise<T> {
+  const runtime = script.endsWith('.mjs') ? Bun.which('node') : undefined;
+  const command = [runtime ?? process.execPath, `bench/peers/${script}`];
+  return during(startServer({}, command, SERVER_CORE), use);
+}
+
+/** What has been started, for the time of `use`. */
+export async function during<Started extends { stop(): Promise<void> }, T>(
+  starting: Promise<Started>,
+  use: (started: Started) => Promise<T>,
+): Promise<T> {
+  const started = await starting;
+  try {
+    return await use(started);
+  } finally {
+    await started.stop();
+  }
+}
+
+/**
+ * A server that is not ours and tells nobody when it is ready: it is once something listens on the port.
+ *
+ * @param env what the program needs besides the path
+ */
+export async function startProgram(command: string[], port: number, env = {}): Promise<Server> {
+  const child = Bun.spawn(onCore(SERVER_CORE, command), {
+    env: { PATH: process.env.PATH ?? '', ...env },
+    stdout: 'ignore',
+    stderr: 'ignore',
+  });
+  const host = `127.0.0.1:${port}`;
+  const deadline = performance.now() + 20_000;
+  while (!(await isListening(port))) {
+    if (child.exitCode === null && performance.now() < deadline) await Bun.sleep(20);
+    else {
+      await stop(child);
+      throw new Error(`${command[0]} did not start`);
+    }
+  }
+  return {
+    ws: `ws://${host}`,
+    http: `http://${host}`,
+    pid: child.pid,
+    stop: () => stop(child),
+  };
+}
+
+async function isListening(port: number): Promise<boolean> {
+  const socket = { data() {} };
+  const connection = await Bun.connect({ hostname: '127.0.0.1', port, socket }).catch(() => null);
+  connection?.end();
+  return connection !== null;
 }
 
 async function stop(child: Bun.Subprocess): Promise<void> {
@@ -111,8 +205,11 @@ export async function runScript<Output>(
   const child = Bun.spawn(onCore(core, command), {
     stdout: 'pipe',
     stderr: 'inherit',
+    timeout: SCRIPT_TIMEOUT_MS,
   });
-  return JSON.parse(await new Response(child.stdout).text());
+  const text = await new Response(child.stdout).text();
+  if ((await child.exited) !== 0) throw new Error(`${script} failed, or took too long`);
+  return JSON.parse(text);
 }
 
 /** A folder for the time of `use`. */

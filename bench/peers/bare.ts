@@ -3,13 +3,17 @@ let seq = 0;
 const server = Bun.serve({
   port: 0,
   hostname: '127.0.0.1',
+  // It takes all tokens for bad ones.
   fetch: (request, server) =>
-    server.upgrade(request) ? undefined : new Response('', { status: 400 }),
+    !request.url.includes('token=') && server.upgrade(request)
+      ? undefined
+      : new Response('', { status: 401 }),
   websocket: {
     message(ws, raw) {
       const frame = JSON.parse(raw as string);
       if (frame.type === 'join') {
         ws.subscribe(frame.room);
+        ws.send('{"type":"joined"}');
         return;
       }
       seq += 1;

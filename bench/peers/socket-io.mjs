@@ -9,6 +9,7 @@ io.on('connection', (socket) => {
   socket.on('join', ({ username, room }) => {
     socket.data.username = username;
     socket.join(room);
+    socket.emit('joined');
   });
   socket.on('message', ({ room, content, id: clientId }) => {
     seq += 1;

@@ -1,0 +1,43 @@
+import { type Dialect, shownMessage } from './dialect.ts';
+
+const NEWLINE = 10;
+
+/** The text protocol of NATS, whose lines and payloads do not keep to the frames of WebSocket. */
+export const nats: Dialect = {
+  speak(member) {
+    const { room, send, joined } = member;
+    /** Bytes of a payload that are still to come. */
+    let payload = 0;
+    let line = '';
+    return {
+      join: () => send(`CONNECT {"verbose":false,"pedantic":false}\r\nSUB ${room} 1\r\nPING\r\n`),
+      message(id, content) {
+        const text = shownMessage(member, id, content);
+        return `PUB ${room} ${Buffer.byteLength(text)}\r\n${text}\r\n`;
+      },
+      hear(buffer, from, to) {
+        let messages = 0;
+        for (let at = from; at < to; ) {
+          if (payload > 0) {
+            const length = Math.min(payload, to - at);
+            at += length;
+            payload -= length;
+            continue;
+          }
+          const newline = buffer.indexOf(NEWLINE, at);
+          const end = newline === -1 || newline >= to ? to : newline;
+          line += buffer.toString('latin1', at, end);
+          at = end + 1;
+          if (end === to) break;
+          if (line.startsWith('MSG')) {
+            messages += 1;
+            payload = Number(line.slice(line.lastIndexOf(' '))) + '\r\n'.length;
+          } else if (line.startsWith('PONG')) joined();
+          else if (line.startsWith('PING')) send('PONG\r\n');
+          line = '';
+        }
+        return messages;
+      },
+    };
+  },
+};
