@@ -57,6 +57,13 @@ function onCore(core: number | undefined, command: string[]): string[] {
     : ['taskset', '-c', String(core), ...command];
 }
 
+/** What runs must not outlive a run that is interrupted. */
+const running = new Set<Bun.Subprocess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
+
 export interface Server {
   ws: string;
   http: string;
@@ -83,6 +90,7 @@ export async function startServer(
     stdout: 'pipe',
     stderr: 'inherit',
   });
+  running.add(child);
   let text = '';
   for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream() as never)) {
     text += chunk;
@@ -133,6 +141,7 @@ export async function startProgram(command: string[], port: number, env = {}): P
     stdout: 'ignore',
     stderr: 'ignore',
   });
+  running.add(child);
   const host = `127.0.0.1:${port}`;
   const deadline = performance.now() + 20_000;
   while (!(await isListening(port))) {
@@ -160,6 +169,7 @@ async function isListening(port: number): Promise<boolean> {
 async function stop(child: Bun.Subprocess): Promise<void> {
   child.kill('SIGTERM');
   await child.exited;
+  running.delete(child);
 }
 
 /** What a process has in memory, in MiB; Linux alone tells. */
@@ -207,8 +217,11 @@ export async function runScript<Output>(
     stderr: 'inherit',
     timeout: SCRIPT_TIMEOUT_MS,
   });
+  running.add(child);
   const text = await new Response(child.stdout).text();
-  if ((await child.exited) !== 0) throw new Error(`${script} failed, or took too long`);
+  const code = await child.exited;
+  running.delete(child);
+  if (code !== 0) throw new Error(`${script} failed, or took too long`);
   return JSON.parse(text);
 }
 
