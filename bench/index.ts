@@ -2,6 +2,7 @@
  * `bun run bench [name …] [--short]`: runs the benchmarks, all or those that are named, and prints a table.
  * `reach` names all that have something to reach, and writes their table and chart into docs/.
  */
+import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
 import { client } from './client.ts';
 import { cluster } from './cluster.ts';
@@ -64,6 +65,7 @@ const wanted = isWhole
   : all.filter((name) => (positionals[0] ? positionals.includes(name) : !slow.includes(name)));
 const scale: Scale = values.short ? { rounds: 1, seconds: 2 } : { rounds: 3, seconds: 3 };
 
+const [load = 0] = loadavg();
 const measured: { command: string; results: Result[] }[] = [];
 for (const command of wanted) {
   console.log(`running ${command} …`);
@@ -90,5 +92,5 @@ console.table(
     aim: aimOf(rest.aim),
   })),
 );
-if (isWhole) await writeReport(lines.filter(isReaching), scale);
+if (isWhole) await writeReport(lines.filter(isReaching), scale, load);
 process.exit();

@@ -13,8 +13,9 @@ const END = '<!-- end -->';
 
 export type Measured = Reaching & { command: string };
 
-export async function writeReport(results: Measured[], scale: Scale): Promise<void> {
-  const conditions = await describe(scale);
+/** @param load the average load of the machine before */
+export async function writeReport(results: Measured[], scale: Scale, load: number): Promise<void> {
+  const conditions = await describe(scale, load);
   await Bun.write(`${docs}performance.svg`, chart(results, conditions));
   const file = `${docs}performance.md`;
   const text = await Bun.file(file).text();
@@ -25,7 +26,7 @@ export async function writeReport(results: Measured[], scale: Scale): Promise<vo
 }
 
 /** What ran where, and for how long. */
-async function describe({ rounds, seconds }: Scale): Promise<string[]> {
+async function describe({ rounds, seconds }: Scale, load: number): Promise<string[]> {
   const cores = cpus();
   const client = new SQL(postgresUrl, { max: 1 });
   const [row] = await client`show server_version`;
@@ -34,7 +35,7 @@ async function describe({ rounds, seconds }: Scale): Promise<string[]> {
     .filter(({ missing }) => !missing)
     .map((peer) => `${peer.name} ${peer.version()}`.trim());
   return [
-    `${new Date().toISOString().slice(0, 10)}, ${cores.length} cores of ${cores[0]?.model.trim()}`,
+    `${new Date().toISOString().slice(0, 10)}, ${cores.length} cores of ${cores[0]?.model.trim()}, load average before ${figure(load, 2)}`,
     `Bun ${Bun.version}, Node ${versionOf('node', '--version')}, Postgres ${row.server_version.split(' ')[0]}`,
     versions.join(', '),
     rounds === 1

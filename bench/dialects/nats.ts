@@ -1,6 +1,9 @@
 import { type Dialect, shownMessage } from './dialect.ts';
 
 const NEWLINE = 10;
+const SPACE = 32;
+const ZERO = 48;
+const M = 77;
 
 /** The text protocol of NATS, whose lines and payloads do not keep to the frames of WebSocket. */
 export const nats: Dialect = {
@@ -26,6 +29,12 @@ export const nats: Dialect = {
           }
           const newline = buffer.indexOf(NEWLINE, at);
           const end = newline === -1 || newline >= to ? to : newline;
+          if (end < to && line === '' && buffer[at] === M) {
+            messages += 1;
+            payload = sizeBefore(buffer, end) + '\r\n'.length;
+            at = end + 1;
+            continue;
+          }
           line += buffer.toString('latin1', at, end);
           at = end + 1;
           if (end === to) break;
@@ -41,3 +50,14 @@ export const nats: Dialect = {
     };
   },
 };
+
+/** The number at the end of a line, read where it lies: the load must not cost more than with other peers. */
+function sizeBefore(buffer: Buffer, newline: number): number {
+  let size = 0;
+  let place = 1;
+  for (let at = newline - 2; buffer[at] !== SPACE; at--) {
+    size += ((buffer[at] as number) - ZERO) * place;
+    place *= 10;
+  }
+  return size;
+}
