@@ -6,7 +6,7 @@ import { changeBatch, lockRooms } from '../../src/chat/changes.sql.ts';
 import { ReadCursors } from '../../src/chat/read-cursors.ts';
 import { MessageReader } from '../../src/chat/reader.ts';
 import { type Database, type OpenDatabase, openDatabase } from '../../src/db/index.ts';
-import { deleteNotifications } from '../../src/db/locks.ts';
+import { deleteNotifications } from '../../src/db/statements.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { ROOM } from '../support/room.ts';
 import { freshPostgres, testWithPostgres } from '../support/services.ts';
