@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import { buildClient } from '../../client/build.ts';
 import { flakyProxy } from '../support/flaky-proxy.ts';
 import { emptyPage, keptIn, site } from '../support/pages.ts';
-import { startReady, temporaryFolder } from '../support/process.ts';
+import { dataFolder, startReady, temporaryFolder } from '../support/process.ts';
 import { chooseSeed, seeded } from '../support/random.ts';
 import { testWith } from '../support/services.ts';
 import { until } from '../support/until.ts';
@@ -70,7 +70,7 @@ testWith({ 'node on the PATH': Bun.which('node') })(
     const files = await buildClient('index', '');
     files.set('package.json', '{ "type": "module" }');
     for (const [path, text] of files) writeFileSync(join(folder, path), text);
-    const settings = { DATA_DIR: join(temporaryFolder(), 'data'), PRESENCE_GRACE: '0' };
+    const settings = { DATA_DIR: await dataFolder(), PRESENCE_GRACE: '0' };
     let server = await startReady(settings);
     const port = new URL(server.url).port;
     const proxy = await flakyProxy(server.url);

@@ -1,11 +1,10 @@
 import { expect, test } from 'bun:test';
-import { join } from 'node:path';
 import { visitor } from '../support/browser.ts';
 import { Client } from '../support/client.ts';
-import { startReady, temporaryFolder } from '../support/process.ts';
+import { dataFolder, startReady } from '../support/process.ts';
 
 test('a browser’s EventSource misses nothing and gets nothing twice over a restart of the server', async () => {
-  const dataDir = join(temporaryFolder(), 'data');
+  const dataDir = await dataFolder();
   let server = await startReady({ DATA_DIR: dataDir });
   const port = new URL(server.url).port;
   const say = async (from: number, to: number) => {

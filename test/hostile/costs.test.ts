@@ -3,13 +3,13 @@ import { clientFrames } from '../../src/protocol/client-frames.ts';
 import { Client } from '../support/client.ts';
 import { operationsOf } from '../support/openapi.ts';
 import { API_KEY } from '../support/people.ts';
-import { startReady } from '../support/process.ts';
+import { dataFolder, startReady } from '../support/process.ts';
 import { Witness } from '../support/witness.ts';
 
 /** The delay, in milliseconds, that nobody else may have. */
 const MOST_MS = 50;
 
-const server = await startReady({ DATA_DIR: 'memory', API_KEY });
+const server = await startReady({ DATA_DIR: await dataFolder(), API_KEY });
 const operations = await operationsOf(server.url);
 const witness = await Witness.join(server);
 afterAll(() => server.kill('SIGKILL'));

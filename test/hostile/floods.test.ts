@@ -3,7 +3,7 @@ import { memoryOf } from '../../bench/support.ts';
 import { readSettings } from '../../src/config.ts';
 import { Client } from '../support/client.ts';
 import { API_KEY } from '../support/people.ts';
-import { startReady } from '../support/process.ts';
+import { dataFolder, startReady } from '../support/process.ts';
 import { fresh, startServer } from '../support/server.ts';
 import { Witness } from '../support/witness.ts';
 
@@ -14,7 +14,7 @@ const times = <T>(count: number, make: (n: number) => T) =>
 
 test('messages that come too fast delay no other client, with or without ids', async () => {
   const server = await startReady({
-    DATA_DIR: 'memory',
+    DATA_DIR: await dataFolder(),
     MESSAGE_RATE: '20',
     MESSAGE_BURST: '40',
     API_KEY,

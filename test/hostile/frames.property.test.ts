@@ -8,14 +8,14 @@ import { serverFrames } from '../../src/protocol/server-frames.ts';
 import { Client } from '../support/client.ts';
 import { FUZZ_TIMEOUT_MS, fuzz, nearJson, nearObject } from '../support/fuzz.ts';
 import type { Schema } from '../support/openapi.ts';
-import { startReady } from '../support/process.ts';
+import { dataFolder, startReady } from '../support/process.ts';
 import { Witness } from '../support/witness.ts';
 
 /** The delay, in milliseconds, that others may have; the machine of a test is busy by itself. */
 const MOST_MS = 500;
 const MOST_MEMORY_MIB = 250;
 
-const server = await startReady({ DATA_DIR: 'memory', LOG_LEVEL: 'error' });
+const server = await startReady({ DATA_DIR: await dataFolder(), LOG_LEVEL: 'error' });
 afterAll(() => server.kill('SIGKILL'));
 
 const ajv = new Ajv2020({ strict: false, validateFormats: false });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
 import { memoryOf } from '../../bench/support.ts';
 import { Client } from '../support/client.ts';
 import { API_KEY } from '../support/people.ts';
-import { startReady } from '../support/process.ts';
+import { dataFolder, startReady } from '../support/process.ts';
 import { rawSocket } from '../support/raw-socket.ts';
 import { Witness } from '../support/witness.ts';
 
@@ -16,7 +16,7 @@ const REPLY = PAGE + 64 * 1024;
 const MOST_MS = 500;
 const MOST_MEMORY_MIB = 400;
 
-const server = await startReady({ DATA_DIR: 'memory', API_KEY });
+const server = await startReady({ DATA_DIR: await dataFolder(), API_KEY });
 afterAll(() => server.kill('SIGKILL'));
 let witness: Witness;
 

@@ -5,7 +5,7 @@ import { memoryOf } from '../../bench/support.ts';
 import { FUZZ_TIMEOUT_MS, fuzz, near, nearJson } from '../support/fuzz.ts';
 import { type Operation, operationsOf, type Schema } from '../support/openapi.ts';
 import { API_KEY } from '../support/people.ts';
-import { startReady } from '../support/process.ts';
+import { dataFolder, startReady } from '../support/process.ts';
 import { mint, SECRET } from '../support/tokens.ts';
 import { Witness } from '../support/witness.ts';
 
@@ -16,7 +16,7 @@ const MOST_MEMORY_MIB = 250;
 const MOST_URL = 12_000;
 
 const server = await startReady({
-  DATA_DIR: 'memory',
+  DATA_DIR: await dataFolder(),
   LOG_LEVEL: 'error',
   API_KEY,
   AUTH_SECRET: SECRET,

@@ -1,5 +1,4 @@
 import { expect, test } from 'bun:test';
-import { join } from 'node:path';
 import { ChatClient, type ChatMessage, type Room, type StoredMessage } from '../../client/index.ts';
 import { configureRedis } from '../support/breakable-cluster.ts';
 import { type CuttableProxy, cuttableProxy } from '../support/cuttable-proxy.ts';
@@ -8,7 +7,7 @@ import { memoryStore } from '../support/memory-store.ts';
 import { Observers } from '../support/observers.ts';
 import { ownRedis, redisOnPath } from '../support/own-services.ts';
 import { type Heal, postgresFaults } from '../support/postgres-faults.ts';
-import { startReady, temporaryFolder } from '../support/process.ts';
+import { dataFolder, startReady } from '../support/process.ts';
 import { chooseSeed, seeded } from '../support/random.ts';
 import { freshPostgres, postgres, testWith, testWithPostgres } from '../support/services.ts';
 import { until } from '../support/until.ts';
@@ -236,7 +235,7 @@ async function history(url: string, room: string): Promise<StoredMessage[]> {
 }
 
 test('through the library every page ends with the same messages, each once, on the embedded database', async () => {
-  await deliversEverything({ DATA_DIR: join(temporaryFolder(), 'data'), PRESENCE_GRACE: '0' });
+  await deliversEverything({ DATA_DIR: await dataFolder(), PRESENCE_GRACE: '0' });
 }, 120_000);
 
 testWithPostgres(

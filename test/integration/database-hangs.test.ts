@@ -4,12 +4,18 @@ import { openDatabase } from '../../src/db/index.ts';
 import { type CuttableProxy, cuttableProxy } from '../support/cuttable-proxy.ts';
 import { holding } from '../support/postgres-faults.ts';
 import { startServer, type TestServer } from '../support/server.ts';
-import { freshPostgres, testWithPostgres } from '../support/services.ts';
+import { freshPostgres, hasPostgres, testWithPostgres } from '../support/services.ts';
 
 /** Within so many milliseconds everyone has an answer, whatever the database does. */
 const ANSWERED_MS = 5000;
 
-async function behindProxy(): Promise<{ proxy: CuttableProxy; server: TestServer; url: string }> {
+interface Scene {
+  proxy: CuttableProxy;
+  server: TestServer;
+  url: string;
+}
+
+async function makeScene(): Promise<Scene> {
   const url = await freshPostgres();
   const proxy = await cuttableProxy(url);
   const database = await openDatabase({ databaseUrl: proxy.url, dataDir: '' });
@@ -18,6 +24,10 @@ async function behindProxy(): Promise<{ proxy: CuttableProxy; server: TestServer
   return { proxy, server, url };
 }
 
+/** One for each test, made before any, since the tests wait side by side. */
+const scenes = hasPostgres ? await Promise.all(Array.from({ length: 8 }, makeScene)) : [];
+const behindProxy = () => scenes.pop() as Scene;
+
 async function timed<T>(work: Promise<T>): Promise<T> {
   const start = performance.now();
   const result = await work;
@@ -25,11 +35,11 @@ async function timed<T>(work: Promise<T>): Promise<T> {
   return result;
 }
 
-describe('a database that hangs', () => {
+describe.concurrent('a database that hangs', () => {
   testWithPostgres(
     'is unavailable to senders, joins and requests within 5 s, and served again when it goes on',
     async () => {
-      const { proxy, server } = await behindProxy();
+      const { proxy, server } = behindProxy();
       const ana = await server.enter('ana', 'room');
       const ben = await server.enter('ben', 'room');
       const eva = await server.connect();
@@ -80,7 +90,7 @@ describe('a database that hangs', () => {
   testWithPostgres(
     'leaves no departed user online',
     async () => {
-      const { proxy, server } = await behindProxy();
+      const { proxy, server } = behindProxy();
       const ana = await server.enter('ana', 'room');
       await server.enter('ben', 'room');
       proxy.hold();
@@ -101,7 +111,7 @@ describe('a database that hangs', () => {
   testWithPostgres(
     'that gets a message after all stores it once or never, and shows it if it does',
     async () => {
-      const { proxy, server } = await behindProxy();
+      const { proxy, server } = behindProxy();
       const ana = await server.enter('ana', 'room');
       const ben = await server.enter('ben', 'room');
       ana.send({ type: 'message', content: 'first', id: '0' });
@@ -125,11 +135,11 @@ describe('a database that hangs', () => {
   );
 });
 
-describe('a lock that another program holds', () => {
+describe.concurrent('a lock that another program holds', () => {
   testWithPostgres(
     'on one room’s row delays no other room, and the room itself is unavailable within 5 s',
     async () => {
-      const { server, url } = await behindProxy();
+      const { server, url } = behindProxy();
       const ana = await server.enter('ana', 'held');
       // Of all lanes, and more rooms than there are lanes.
       const others = await Promise.all(
@@ -159,7 +169,7 @@ describe('a lock that another program holds', () => {
   testWithPostgres(
     'on more rooms than have lanes of their own delays no room that is only busy for a moment',
     async () => {
-      const { server, url } = await behindProxy();
+      const { server, url } = behindProxy();
       const stuck = await Promise.all(
         Array.from({ length: 6 }, (_, n) => server.enter('ana', `stuck-${n}`)),
       );
@@ -180,7 +190,7 @@ describe('a lock that another program holds', () => {
   testWithPostgres(
     'on a room’s row keeps its changes waiting, which follow in their order',
     async () => {
-      const { server, url } = await behindProxy();
+      const { server, url } = behindProxy();
       const ana = await server.enter('ana', 'held');
       const { message } = await (
         await server.post('/messages', { username: 'ana', room: 'held', content: '1' })
@@ -202,7 +212,7 @@ describe('a lock that another program holds', () => {
   testWithPostgres(
     'on a whole table is unavailable within 5 s, and is available again when it is released',
     async () => {
-      const { server, url } = await behindProxy();
+      const { server, url } = behindProxy();
       const ana = await server.enter('ana', 'room');
       for (const table of ['messages', 'read_positions', 'users', 'rooms']) {
         const letGo = await holding(url, `lock table ${table} in access exclusive mode`);
@@ -220,11 +230,11 @@ describe('a lock that another program holds', () => {
   );
 });
 
-describe('a message whose commit comes late', () => {
+describe.concurrent('a message whose commit comes late', () => {
   testWithPostgres(
     'is shown once, and its mentioned users are notified, when the connection was lost while it waited for a lock',
     async () => {
-      const { proxy, server, url } = await behindProxy();
+      const { proxy, server, url } = behindProxy();
       const ana = await server.enter('ana', 'room');
       const ben = await server.enter('ben', 'other');
       const eva = await server.enter('eva', 'room');

@@ -6,7 +6,7 @@ import { cuttableProxy } from '../support/cuttable-proxy.ts';
 import type { Fault as DiskFault } from '../support/failing-disk.ts';
 import { Observers } from '../support/observers.ts';
 import { postgresFaults } from '../support/postgres-faults.ts';
-import { type ServerProcess, startReady, temporaryFolder } from '../support/process.ts';
+import { dataFolder, type ServerProcess, startReady, temporaryFolder } from '../support/process.ts';
 import { chooseSeed, seeded } from '../support/random.ts';
 import { freshPostgres, testWithPostgres } from '../support/services.ts';
 
@@ -82,7 +82,7 @@ test('every client ends with the same messages, each in its latest state, on the
   const preload = new URL('../support/failing-disk.ts', import.meta.url).pathname;
   await deliversEverything(
     {
-      DATA_DIR: join(folder, 'data'),
+      DATA_DIR: await dataFolder(),
       PRESENCE_GRACE: '0',
       FAULT: place,
       BUN_OPTIONS: `--preload ${preload}`,

@@ -1,30 +1,15 @@
-import { afterAll, beforeAll, describe, expect, test } from 'bun:test';
+import { afterAll, describe, expect, test } from 'bun:test';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { Client } from '../support/client.ts';
 import type { Fault } from '../support/failing-disk.ts';
-import {
-  type ServerProcess,
-  startProcess,
-  startReady,
-  temporaryFolder,
-} from '../support/process.ts';
+import { dataFolder, type ServerProcess, startProcess } from '../support/process.ts';
 
-const folder = temporaryFolder();
 const support = new URL('../support/', import.meta.url).pathname;
 
-const template = join(folder, 'template');
-
-beforeAll(async () => {
-  const server = await startReady({ DATA_DIR: template });
-  server.kill('SIGTERM');
-  await server.exited;
-});
-
 /** The settings of a server with an empty database of its own, and what makes its disk fail. */
-function failing() {
-  const name = join(folder, crypto.randomUUID());
-  fs.cpSync(template, name, { recursive: true });
+async function failing() {
+  const name = await dataFolder();
   const fault = `${name}.fault`;
   return {
     settings: {
@@ -72,7 +57,7 @@ describe('an embedded database that fails', () => {
   ];
   for (const [fault, reason] of reasons) {
     test(`ends the server with one line and a code, so that it can be started again: ${fault}`, async () => {
-      const { settings, fail, mend } = failing();
+      const { settings, fail, mend } = await failing();
       const server = startProcess(settings);
       const client = await posting(await ready(server), 3);
       fail(fault);
@@ -91,7 +76,7 @@ describe('an embedded database that fails', () => {
     });
 
     test(`while it is opened, ends the start: ${fault}`, async () => {
-      const { settings, fail } = failing();
+      const { settings, fail } = await failing();
       fail(fault);
       const server = startProcess(settings);
       expect(await server.exited).toBeGreaterThan(0);
@@ -100,7 +85,7 @@ describe('an embedded database that fails', () => {
   }
 
   test('that hangs does not keep the server from stopping', async () => {
-    const { settings, fail, met } = failing();
+    const { settings, fail, met } = await failing();
     const server = startProcess(settings);
     const client = await posting(await ready(server), 1);
     fail('hang');
@@ -113,7 +98,7 @@ describe('an embedded database that fails', () => {
   });
 
   test('that hangs while it is opened fails the start after a while, and a signal ends the start', async () => {
-    const { settings, fail, met, forget } = failing();
+    const { settings, fail, met, forget } = await failing();
     fail('hang');
 
     const script = [join(support, 'open-embedded.ts'), settings.DATA_DIR as string, '500'];
@@ -133,7 +118,7 @@ describe('an embedded database that fails', () => {
   });
 
   test('that finds no room for its log ends the server', async () => {
-    const { settings } = failing();
+    const { settings } = await failing();
     // In blocks of 1024 bytes; a full disk gives the same error to Postgres, at the same place.
     const limited = ['bash', '-c', `trap '' XFSZ; ulimit -f 12288; exec "$0" "$@"`];
     const server = startProcess(settings, undefined, limited);

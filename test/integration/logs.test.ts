@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { Client } from '../support/client.ts';
 import { cuttableProxy } from '../support/cuttable-proxy.ts';
 import { eventsOf } from '../support/event-stream.ts';
-import { startReady } from '../support/process.ts';
+import { dataFolder, startReady } from '../support/process.ts';
 import { freshPostgres, testWithPostgres } from '../support/services.ts';
 import { mint, unsigned } from '../support/tokens.ts';
 
@@ -114,7 +114,7 @@ function expectNothingIn(log: string, words: Record<string, string>): void {
 }
 
 test('the log of a whole run holds its events, and no content, password, token or query', async () => {
-  const { log, words } = await run({ DATA_DIR: 'memory' });
+  const { log, words } = await run({ DATA_DIR: await dataFolder() });
   for (const happened of ['registered', 'sign-in refused', 'signed in', 'request', 'stopping']) {
     expect(log).toContain(`"msg":"${happened}"`);
   }

@@ -98,8 +98,10 @@ async function answer(client: Client, frame: object): Promise<string> {
   });
   const isAnswer = (frame: { type: string; id?: unknown }) =>
     frame.id === id && frame.type !== 'message';
-  const said = await Promise.race([client.until(isAnswer), client.closed]);
-  if (!('type' in said)) return 'closed';
+  // Both may come at once, and then the answer counts.
+  const closed = client.closed.then(() => client.received.find(isAnswer));
+  const said = await Promise.race([client.until(isAnswer), closed]);
+  if (!said) return 'closed';
   return said.type === 'error' ? said.code : said.type;
 }
 

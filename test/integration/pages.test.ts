@@ -3,10 +3,10 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { get as httpGet } from 'node:http';
 import { dirname, join } from 'node:path';
 import { visitor } from '../support/browser.ts';
-import { copyOfProject, startReady } from '../support/process.ts';
+import { copyOfProject, dataFolder, startReady } from '../support/process.ts';
 
 const project = copyOfProject();
-const server = await startReady({ DATA_DIR: 'memory', NODE_ENV: 'production' }, project);
+const server = await startReady({ DATA_DIR: await dataFolder(), NODE_ENV: 'production' }, project);
 
 const get = (path: string, headers: Record<string, string> = {}) =>
   fetch(server.url + path, { headers, redirect: 'manual' });

@@ -10,7 +10,7 @@ import type { Fault as DiskFault } from '../support/failing-disk.ts';
 import { testWithOwnServices } from '../support/own-services.ts';
 import { API_KEY } from '../support/people.ts';
 import type { Heal } from '../support/postgres-faults.ts';
-import { startReady, temporaryFolder } from '../support/process.ts';
+import { dataFolder, startReady, temporaryFolder } from '../support/process.ts';
 import { chooseSeed, seeded } from '../support/random.ts';
 import { Town, wrongDoors } from '../support/town.ts';
 
@@ -118,7 +118,7 @@ test('rights on the embedded database are those that were committed last, whatev
   const random = seeded(chooseSeed('permissions, embedded'));
   const secret = crypto.randomUUID();
   const folder = temporaryFolder();
-  const [dataDir, fault] = [join(folder, 'data'), join(folder, 'fault')];
+  const [dataDir, fault] = [await dataFolder(), join(folder, 'fault')];
   const preload = new URL('../support/failing-disk.ts', import.meta.url).pathname;
   const settings = {
     ...{ AUTH_SECRET: secret, API_KEY, PRESENCE_GRACE: '0', DATA_DIR: dataDir, FAULT: fault },

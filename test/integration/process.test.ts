@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'bun:test';
 import { join } from 'node:path';
 import { Client } from '../support/client.ts';
-import { startProcess, startReady, temporaryFolder } from '../support/process.ts';
+import { dataFolder, startProcess, startReady, temporaryFolder } from '../support/process.ts';
 import { rawSocket } from '../support/raw-socket.ts';
 import { freshPostgres, testWithPostgres } from '../support/services.ts';
 
@@ -62,7 +62,7 @@ describe('the server as a process', () => {
   });
 
   test('compression, when it is on, is negotiated and changes no content', async () => {
-    const server = await startReady({ DATA_DIR: 'memory', COMPRESSION: 'on' });
+    const server = await startReady({ DATA_DIR: await dataFolder(), COMPRESSION: 'on' });
     const browser = await rawSocket(server.url, ['Sec-WebSocket-Extensions: permessage-deflate']);
     expect(await browser.handshake).toContain('permessage-deflate');
     const ana = await Client.connect(server.ws);
@@ -119,7 +119,7 @@ describe('a server a server killed in the middle of a load (delivery rule 1)', (
   };
 
   test('keeps every acknowledged message once in the embedded database', async () => {
-    await survives({ DATA_DIR: join(temporaryFolder(), 'data') });
+    await survives({ DATA_DIR: await dataFolder() });
   });
 
   testWithPostgres('keeps every acknowledged message once in Postgres', async () => {

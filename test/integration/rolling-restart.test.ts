@@ -2,7 +2,7 @@ import { expect } from 'bun:test';
 import { freePort } from '../support/free-port.ts';
 import { nginx, startNginx } from '../support/nginx.ts';
 import { ownRedis, redisOnPath } from '../support/own-services.ts';
-import { startReady } from '../support/process.ts';
+import { dataFolder, startReady } from '../support/process.ts';
 import { Roamer } from '../support/roamer.ts';
 import { freshPostgres, postgres, testWith } from '../support/services.ts';
 
@@ -65,7 +65,11 @@ test('two servers behind the nginx of examples/ restart one after the other unde
 
 test('behind the nginx of examples/ the server knows the client’s address, streams events, and keeps its metrics private', async () => {
   const ports = [await freePort(), await freePort()] as [number, number];
-  await startReady({ DATA_DIR: 'memory', PORT: `${ports[0]}`, TRUST_PROXY: '127.0.0.1/32' });
+  await startReady({
+    DATA_DIR: await dataFolder(),
+    PORT: `${ports[0]}`,
+    TRUST_PROXY: '127.0.0.1/32',
+  });
   const proxy = await startNginx(ports);
   const info = await (await fetch(`${proxy.url}/ws-info`)).json();
   expect(info.websocketUrl).toBe(proxy.ws);

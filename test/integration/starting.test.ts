@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import packageJson from '../../package.json';
 import { Client } from '../support/client.ts';
 import { freePort } from '../support/free-port.ts';
-import { startProcess, startReady, temporaryFolder } from '../support/process.ts';
+import { dataFolder, startProcess, startReady, temporaryFolder } from '../support/process.ts';
 import { UNLIMITED } from '../support/server.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -192,7 +192,7 @@ describe('a start', () => {
 });
 
 test('a handshake is logged as 101, or with the status of its refusal', async () => {
-  const server = await startReady({ DATA_DIR: 'memory', LOG_LEVEL: 'debug' });
+  const server = await startReady({ DATA_DIR: await dataFolder(), LOG_LEVEL: 'debug' });
   const client = await Client.connect(server.ws);
   client.socket.close();
   await fetch(`${server.url}/ws?token=bad`);
@@ -215,7 +215,12 @@ test('a fault of the program ends it with one line that has the stack, and no va
   );
   const child = Bun.spawn([process.execPath, '--preload', faulty, 'src/index.ts'], {
     cwd: root,
-    env: { PATH: process.env.PATH ?? '', PORT: '0', DATA_DIR: 'memory', LOG_LEVEL: 'silent' },
+    env: {
+      PATH: process.env.PATH ?? '',
+      PORT: '0',
+      DATA_DIR: await dataFolder(),
+      LOG_LEVEL: 'silent',
+    },
     stdout: 'pipe',
     stderr: 'pipe',
   });

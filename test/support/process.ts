@@ -2,7 +2,7 @@ import { afterAll } from 'bun:test';
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-
+import { atEnd } from './at-end.ts';
 import { UNLIMITED } from './server.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -64,6 +64,27 @@ export async function startReady(settings: Record<string, string>, project = roo
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'ws-chat-test-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+let made: Promise<string> | undefined;
+
+/**
+ * A data folder with a database in which nothing is yet, gone when the tests of the file are done. To make one
+ * takes a server seconds, so it is made once in a run, and copied; a first start is for tests of a first start.
+ */
+export async function dataFolder(): Promise<string> {
+  made ??= (async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'ws-chat-test-'));
+    atEnd(async () => rmSync(folder, { recursive: true, force: true }));
+    const template = join(folder, 'data');
+    const { kill, exited } = await startReady({ DATA_DIR: template });
+    kill('SIGTERM');
+    await exited;
+    return template;
+  })();
+  const folder = join(temporaryFolder(), 'data');
+  cpSync(await made, folder, { recursive: true });
   return folder;
 }
 
