@@ -1,5 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
-import type { OwnRoom, Room, RoomInfo } from '../../client/index.ts';
+import type { Room, RoomInfo } from '../../client/index.ts';
 import { Avatar } from './avatar.tsx';
 import { IconButton } from './button.tsx';
 import { t } from './i18n.ts';
@@ -7,6 +6,7 @@ import { Icon } from './icon.tsx';
 import { keepSession } from './kept.ts';
 import { useKey } from './keyboard.ts';
 import { isSame } from './names.ts';
+import { useRoomLists } from './room-lists.ts';
 import { me, type Session, second } from './session.ts';
 import { useLive, useStore } from './store.ts';
 import type { Sheet } from './workspace.tsx';
@@ -18,19 +18,25 @@ interface SidebarProps {
   onSheet: (sheet: Sheet) => void;
 }
 
+/** Rooms that are not open, listed at most. */
+const MAX_OTHERS = 30;
+
 /** Rooms, direct messages, and the people who are here. */
 export function Sidebar({ session, isOpen, onClose, onSheet }: SidebarProps) {
   const { chat } = session;
   const opened = useLive(chat, () => chat.rooms);
   const current = useStore(session.room);
-  const state = useLive(chat, () => chat.status.state);
-  const { all, own } = useRoomLists(session, opened.length + (state === 'live' ? 1000 : 0));
+  const { all, own } = useRoomLists(session);
   const isOpened = (name: string) => opened.some((room) => room.name === name);
   const rooms = opened.filter((room) => !room.to);
   const directs = opened.filter((room) => room.to);
   const ownDirects = own.filter((room) => room.with && !isOpened(room.name));
-  const others = all.filter(({ name }) => !isOpened(name)).slice(0, 30);
-  const unreadOf = (name: string) => own.find((room) => room.name === name)?.unread ?? 0;
+  const unreadOf = (name: string) => own.find((room) => room.name === name)?.unread;
+  // What is the user's own comes before what anyone may enter.
+  const rankOf = ({ name, private: isPrivate }: RoomInfo) =>
+    Number(isPrivate) + Number(unreadOf(name) !== undefined);
+  const rest = all.filter(({ name }) => !isOpened(name));
+  const others = rest.toSorted((a, b) => rankOf(b) - rankOf(a)).slice(0, MAX_OTHERS);
   const open = (room: Room) => {
     session.open(room);
     onClose();
@@ -66,11 +72,14 @@ export function Sidebar({ session, isOpen, onClose, onSheet }: SidebarProps) {
                 <button type="button" class="entry faint" onClick={() => open(chat.room(name))}>
                   {isPrivate ? <Icon name="lock" /> : <span class="hash">#</span>}
                   <span class="clip">{name}</span>
-                  <Unread n={unreadOf(name)} />
+                  <Unread n={unreadOf(name) ?? 0} />
                 </button>
               </li>
             ))}
           </ul>
+          {rest.length > others.length && (
+            <p class="hint">{t('andMore', { n: rest.length - others.length })}</p>
+          )}
         </section>
         <section>
           <header>
@@ -198,26 +207,6 @@ function People({ session, room, onOpen }: PeopleProps) {
       {count > users.length && <p class="hint">{t('andMore', { n: count - users.length })}</p>}
     </section>
   );
-}
-
-/** All rooms, and the user's own, looked at again when something changes. */
-function useRoomLists({ chat }: Session, change: number) {
-  const [lists, setLists] = useState<{ all: RoomInfo[]; own: OwnRoom[] }>({ all: [], own: [] });
-  useEffect(() => {
-    if (chat.status.state !== 'live') return;
-    let isCurrent = true;
-    const load = async () => {
-      const api = await chat.api;
-      const [all, own] = await Promise.all([api.rooms(), api.myRooms()]);
-      if (isCurrent) setLists({ all, own });
-    };
-    // The list is not needed to chat; it is asked for again at the next change.
-    load().catch(() => {});
-    return () => {
-      isCurrent = false;
-    };
-  }, [chat, change]);
-  return lists;
 }
 
 function leave(session: Session): void {
