@@ -1,5 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
-import type { OwnRoom, Room, RoomInfo } from '../../client/index.ts';
+import type { Room } from '../../client/index.ts';
 import { Avatar } from './avatar.tsx';
 import { IconButton } from './button.tsx';
 import { t } from './i18n.ts';
@@ -7,6 +6,7 @@ import { Icon } from './icon.tsx';
 import { keepSession } from './kept.ts';
 import { useKey } from './keyboard.ts';
 import { isSame } from './names.ts';
+import { useRoomLists } from './room-lists.ts';
 import { me, type Session, second } from './session.ts';
 import { useLive, useStore } from './store.ts';
 import type { Sheet } from './workspace.tsx';
@@ -23,18 +23,17 @@ export function Sidebar({ session, isOpen, onClose, onSheet }: SidebarProps) {
   const { chat } = session;
   const opened = useLive(chat, () => chat.rooms);
   const current = useStore(session.room);
-  const state = useLive(chat, () => chat.status.state);
-  const { all, own, more } = useRoomLists(session, opened.length + (state === 'live' ? 1000 : 0));
+  const { all, own, more } = useRoomLists(session);
   const isOpened = (name: string) => opened.some((room) => room.name === name);
-  const ownNames = new Set(own.map(({ name }) => name));
   const rooms = opened.filter((room) => !room.to);
   const directs = opened.filter((room) => room.to);
   const ownDirects = own.filter((room) => room.with && !isOpened(room.name));
+  const unreadOf = (name: string) => own.find((room) => room.name === name)?.unread ?? 0;
+  const ownNames = new Set(own.map(({ name }) => name));
   const others = [
     ...own.filter((room) => !room.with && !isOpened(room.name)),
     ...all.filter(({ name }) => !isOpened(name) && !ownNames.has(name)),
   ];
-  const unreadOf = (name: string) => own.find((room) => room.name === name)?.unread ?? 0;
   const open = (room: Room) => {
     session.open(room);
     onClose();
@@ -207,43 +206,6 @@ function People({ session, room, onOpen }: PeopleProps) {
       {count > users.length && <p class="hint">{t('andMore', { n: count - users.length })}</p>}
     </section>
   );
-}
-
-/** As many rooms as a page of `GET /rooms` has. */
-const PAGE = 100;
-
-interface RoomLists {
-  all: RoomInfo[];
-  own: OwnRoom[];
-  /** Whether `all` are all that there are. */
-  isWhole: boolean;
-}
-
-/** The first rooms by name, and the user's own, loaded again when something changes. */
-function useRoomLists({ chat }: Session, change: number) {
-  const [lists, setLists] = useState<RoomLists>({ all: [], own: [], isWhole: true });
-  useEffect(() => {
-    if (chat.status.state !== 'live') return;
-    let isCurrent = true;
-    const load = async () => {
-      const api = await chat.api;
-      const [all, own] = await Promise.all([api.rooms(), api.myRooms()]);
-      if (isCurrent) setLists({ all, own, isWhole: all.length < PAGE });
-    };
-    // The list is not needed to chat; it is asked for again at the next change.
-    load().catch(() => {});
-    return () => {
-      isCurrent = false;
-    };
-  }, [chat, change]);
-  const load = async () => {
-    const next = await (await chat.api).rooms(lists.all.at(-1)?.name).catch(() => undefined);
-    if (!next) return;
-    const grown = { ...lists, all: [...lists.all, ...next], isWhole: next.length < PAGE };
-    setLists((now) => (now === lists ? grown : now));
-  };
-  const more = lists.isWhole ? undefined : load;
-  return { ...lists, more };
 }
 
 function leave(session: Session): void {

@@ -1,10 +1,21 @@
-import { describe, expect, test } from 'bun:test';
+import { afterAll, describe, expect, test } from 'bun:test';
+import { sql } from 'drizzle-orm';
 import { visitor } from '../support/browser.ts';
-import { fresh, PASSWORD, startServer } from '../support/server.ts';
-import { guest, live, message, say, signIn } from '../support/tester.ts';
+import { fresh, PASSWORD, sharedDatabase, startServer } from '../support/server.ts';
+import { guest, live, longRoom, message, say, signIn } from '../support/tester.ts';
 import { mint, SECRET } from '../support/tokens.ts';
 
 const server = await startServer({ authSecret: SECRET, maxContentLength: 100 });
+
+/** More rooms than a page of the list holds, until the test is over. */
+async function manyRooms(n: number): Promise<void> {
+  const { db } = await sharedDatabase();
+  const prefix = fresh('a');
+  await db.execute(
+    sql`insert into rooms (name) select ${prefix} || n from generate_series(1, ${n}::int) n`,
+  );
+  afterAll(() => db.execute(sql`delete from rooms where name like ${`${prefix}%`}`));
+}
 
 describe('people at the tester page', () => {
   test('a wrong name or room is explained at its field, and can be corrected', async () => {
@@ -50,6 +61,7 @@ describe('people at the tester page', () => {
 
   test('a private room is for its members; the muted and the banned are told', async () => {
     const [owner, member, room] = [fresh('o'), fresh('m'), fresh('secret')];
+    await manyRooms(150);
     const ana = await visitor('/test', server.url);
     await signIn(ana.page, owner, 'general', true);
     await ana.page.getByRole('button', { name: 'New room' }).click();
@@ -131,17 +143,54 @@ describe('people at the tester page', () => {
     expect(token).toBeString();
   });
 
-  test('a mention is a notification, and the search finds what was said', async () => {
-    const [name, room] = [fresh('u'), fresh('room')];
-    const { page, complaints } = await guest(server.url, name, room);
-    // In another room, since what is mentioned in sight is read at once.
+  test('a mention waits until it is read, and leads to its message', async () => {
+    const name = fresh('u');
+    const { page, complaints } = await guest(server.url, name, fresh('room'));
     const ben = await server.enter('ben', fresh('elsewhere'));
     ben.send({ type: 'message', content: `Marmalade for @${name}` });
-    await page.getByRole('button', { name: /^Notifications, \d+ unread$/ }).click();
+    await page.getByRole('button', { name: 'Notifications, 1 unread' }).click();
     await page.getByRole('dialog').getByText('Marmalade').click();
+    await page.locator('.message:focus', { hasText: 'Marmalade' }).waitFor();
+    // The badge clears, and stays so when what was read in the room is looked up again.
+    await page.getByRole('button', { name: 'Notifications', exact: true }).click();
+    await page.getByRole('dialog').getByText('Nothing waits for you.').waitFor();
+    await page.keyboard.press('Escape');
+    // What is mentioned in sight is read at once.
+    ben.send({ type: 'message', content: `Toast for @${name}` });
+    await message(page, 'Toast').waitFor();
+    await page.getByRole('button', { name: 'Notifications', exact: true }).click();
+    await page.getByRole('dialog').getByText('Nothing waits for you.').waitFor();
+    expect(complaints).toEqual([]);
+  });
+
+  test('what the search finds leads to its place, by mouse and by keyboard', async () => {
+    const room = await longRoom(1500);
+    const { page, complaints } = await guest(server.url, 'ana', room);
+    await say(page, 'Marmalade at the end');
+    await message(page, 'Marmalade').waitFor();
+    const box = page.getByRole('searchbox', { name: 'Search' });
+    const marked = (text: string) => page.locator('.message.flash:focus', { hasText: text });
+
     await page.getByRole('button', { name: 'Search' }).click();
-    await page.getByRole('searchbox', { name: 'Search' }).fill('marmalade');
-    await page.getByRole('dialog').getByText('1 message', { exact: true }).waitFor();
+    await box.fill('number 77');
+    await page
+      .getByRole('dialog')
+      .getByRole('button', { name: /number 77 / })
+      .click();
+    await marked('number 77 ').waitFor();
+    const list = await page.locator('.chat .messages').boundingBox();
+    const found = await marked('number 77 ').boundingBox();
+    expect(found?.y).toBeGreaterThan(list?.y ?? 0);
+    expect((found?.y ?? 0) + (found?.height ?? 0)).toBeLessThan(
+      (list?.y ?? 0) + (list?.height ?? 0),
+    );
+
+    await page.keyboard.press('/');
+    await box.fill('marmalade');
+    await page.locator('mark', { hasText: 'Marmalade' }).waitFor();
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await marked('Marmalade').waitFor();
     expect(complaints).toEqual([]);
   });
 
@@ -152,6 +201,11 @@ describe('people at the tester page', () => {
     await page.getByLabel('Token').fill(await mint({ sub: fresh('root'), role: 'admin' }));
     await page.getByRole('button', { name: 'Connect', exact: true }).click();
     await page.getByText('Live now').waitFor();
+    await say(page, 'How long does this take?');
+    await page.getByText('Of 1 message in the last minute.').waitFor();
+    for (const kind of ['Arrival to ack', 'Commit to delivery']) {
+      await page.getByRole('row', { name: new RegExp(`^${kind}( [\\d.,]+ ms){3}$`) }).waitFor();
+    }
     const victim = fresh('v');
     const them = await server.enter(victim, fresh('room'));
     await page.locator('.panel').getByLabel('Name').fill(victim);

@@ -14,6 +14,9 @@ async function browser(): Promise<Browser> {
   return opened;
 }
 
+/** How long a page may take for a step: less than a test may, so that its failure names the step. */
+const STEP_MS = 20_000;
+
 export interface Visitor {
   page: Page;
   /** What the page complained about, and each request to a host that is not the server. */
@@ -27,7 +30,9 @@ export async function visitor(
   options: BrowserContextOptions = {},
 ): Promise<Visitor> {
   const context = await (await browser()).newContext({ baseURL: base, ...options });
-  afterAll(() => context.close());
+  context.setDefaultTimeout(STEP_MS);
+  // A browser that has crashed meanwhile has closed it.
+  afterAll(() => context.close().catch(() => {}));
   const page = await context.newPage();
   const complaints: string[] = [];
   page.on('console', (line) => line.type() === 'error' && complaints.push(line.text()));

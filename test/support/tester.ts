@@ -1,6 +1,7 @@
+import { sql } from 'drizzle-orm';
 import type { Page } from 'playwright-core';
 import { type Visitor, visitor } from './browser.ts';
-import { PASSWORD } from './server.ts';
+import { fresh, PASSWORD, sharedDatabase } from './server.ts';
 
 /** A person at the tester page. */
 export interface Guest extends Visitor {
@@ -57,4 +58,19 @@ export const message = (page: Page, text: string | RegExp) =>
 /** Opens a panel of the wire. */
 export async function panel(page: Page, name: string): Promise<void> {
   await page.getByRole('tab', { name, exact: true }).click();
+}
+
+/** A room with messages `number 1` to `number n` of different lengths, as so many posts would have stored them. */
+export async function longRoom(n: number): Promise<string> {
+  const room = fresh('room');
+  const { db } = await sharedDatabase();
+  await db.execute(sql`
+    with teller as (
+      insert into users (key, username) values (${`teller-${room}`}, ${`teller-${room}`}) returning id
+    ), made as (insert into rooms (name, rev) values (${room}, ${n}) returning id)
+    insert into messages (room_id, seq, rev, user_id, content, words, created_at)
+      select made.id, n, n, teller.id, 'number ' || n || ' ' || repeat('word ', n % 30),
+        array_to_tsvector(array[made.id || ':number', made.id || ':' || n, made.id || ':word']), now()
+      from made, teller, generate_series(1, ${n}::int) n`);
+  return room;
 }
