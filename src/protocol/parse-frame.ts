@@ -1,5 +1,5 @@
 import type { TObject } from '@sinclair/typebox';
-import { ChatError } from '../errors.ts';
+import { ChatError, invalidField } from '../errors.ts';
 import { depthExceeds, MAX_DEPTH } from './checks.ts';
 import { clientFrames } from './client-frames.ts';
 import type { ClientFrame } from './frames.ts';
@@ -57,6 +57,17 @@ export function parseFrame(raw: string | Uint8Array): ClientFrame {
   } catch (error) {
     throw error instanceof ChatError ? new FrameError(error, echoed) : error;
   }
+}
+
+/** @throws {ChatError} `invalid_frame` for a field that protocol 0 does not have */
+export function checkFields<Frame extends object>(
+  frame: Frame,
+  protocol: 0 | 1 | undefined,
+  fields: (keyof Frame & string)[],
+): void {
+  if (protocol === 1) return;
+  const field = fields.find((name) => frame[name] !== undefined);
+  if (field) throw invalidField(field, 'needs "protocol": 1');
 }
 
 function invalid(message: string, id?: string): FrameError {

@@ -1,13 +1,11 @@
 import type { ChatService } from '../chat/chat.service.ts';
-import type { ReadCursors } from '../chat/read-cursors.ts';
-import type { Clock } from '../lib/clock.ts';
 import { withId, withMessages } from '../live/encode.ts';
 import type { ClientFrame, FrameOf } from '../protocol/frames.ts';
 import type { StoredMessage } from '../protocol/message.ts';
+import { checkFields } from '../protocol/parse-frame.ts';
 import type { Room } from '../protocol/room.ts';
-import type { RoomService } from '../rooms/room.service.ts';
+import { type JoinParts, join } from './join.ts';
 import type { Needs, Session } from './session.ts';
-import { checkFields } from './session-checks.ts';
 
 /** Starts work that the next frame need not wait for. @returns when it has taken effect */
 export type Begin = () => Promise<void>;
@@ -36,14 +34,12 @@ export type Command<Frame extends ClientFrame = ClientFrame> = {
 /** A handler for every type of frame; a type without one does not compile. */
 export type Commands = { [Type in ClientFrame['type']]: Command<FrameOf<Type>> };
 
-export interface CommandParts {
+export interface CommandParts extends JoinParts {
   chat: ChatService;
-  cursors: ReadCursors;
-  rooms: RoomService;
-  clock: Clock;
 }
 
-export function createCommands({ chat, cursors, rooms, clock }: CommandParts): Commands {
+export function createCommands(parts: CommandParts): Commands {
+  const { chat, cursors, rooms, clock } = parts;
   const change = (
     frame: FrameOf<'edit' | 'delete' | 'react'>,
     session: Session,
@@ -54,7 +50,7 @@ export function createCommands({ chat, cursors, rooms, clock }: CommandParts): C
     );
 
   return {
-    join: { needs: 'nothing', queued: (session, frame) => session.join(frame) },
+    join: { needs: 'nothing', queued: (session, frame) => join(session, frame, parts) },
     leave: { needs: 'join', queued: (session, frame) => session.leave(frame) },
     auth: {
       needs: 'protocol 1',

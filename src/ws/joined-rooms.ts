@@ -1,10 +1,20 @@
 import type { Author } from '../chat/chat.service.ts';
-import { ChatError } from '../errors.ts';
+import { ChatError, type Disconnect } from '../errors.ts';
 import type { LocalPresence } from '../live/local-presence.ts';
 import { topics } from '../live/publisher.ts';
 import { type LiveRoom, Subscription } from '../live/room.ts';
 import type { Membership } from '../protocol/room.ts';
-import type { Outbound } from './outbound.ts';
+
+/** The frames to a client, and the topics that it is subscribed to. */
+export interface Outbound {
+  /** Sends frames, in order with all others, at the end of the turn or at the next `flush`. */
+  send(...frames: string[]): void;
+  flush(): void;
+  subscribe(topic: string): void;
+  unsubscribe(topic: string): void;
+  /** Flushes, then closes the connection. */
+  end(reason: Disconnect): void;
+}
 
 /** The most rooms that one connection may be in. */
 const MAX_ROOMS = 1000;

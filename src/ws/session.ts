@@ -1,12 +1,10 @@
 import type { Author } from '../chat/chat.service.ts';
-import type { ReadCursor, ReadCursors } from '../chat/read-cursors.ts';
 import { ChatError, Disconnect } from '../errors.ts';
 import { networkOf } from '../limits/address.ts';
-import { basicMessage, encode, systemFrame, withId, withMessages } from '../live/encode.ts';
+import { encode, withId } from '../live/encode.ts';
 import type { Live } from '../live/live.ts';
-import type { Page } from '../live/pages.ts';
 import type { LiveRoom, Subscription } from '../live/room.ts';
-import { parseRoomName } from '../protocol/checks.ts';
+import { isSameName, parseRoomName } from '../protocol/checks.ts';
 import {
   type ClientFrame,
   DEFAULT_ROOM,
@@ -18,13 +16,10 @@ import { type Person, type Scope, scopeOf } from '../protocol/identity.ts';
 import type { Membership, Room } from '../protocol/room.ts';
 import type { RoomService } from '../rooms/room.service.ts';
 import { Credentials, type CredentialsParts, type Handshake } from './credentials.ts';
-import { JoinedRooms } from './joined-rooms.ts';
-import type { Outbound } from './outbound.ts';
-import { checkFields, checkSameUser, checkUnchanged, notJoined } from './session-checks.ts';
+import { JoinedRooms, type Outbound } from './joined-rooms.ts';
 
 export interface SessionParts extends CredentialsParts {
   rooms: RoomService;
-  cursors: ReadCursors;
   live: Live;
 }
 
@@ -44,15 +39,19 @@ interface Joined {
   scope: Scope;
 }
 
-/** A room that is being joined, and the contents of the reply. */
-interface JoinResult {
+/** A room that a client is let into, and the page that it begins with. */
+export interface Entrance {
   live: LiveRoom;
   membership: Membership;
-  page: Page;
-  cursor: ReadCursor;
+  user: Person;
+  protocol: 0 | 1;
+  /** Whether the page has all changes so far; without them the client is not, or no longer, in the room. */
+  isComplete: boolean;
+  /** Whether changes that were committed together come together. */
+  isBatched: boolean;
+  /** The frames of the reply, with the user in the room if the page is complete. */
+  reply(): string[];
 }
-
-const MAX_LISTED_USERS = 100;
 
 /** The user of a connection, and the rooms that it is in. Every method throws `ChatError`s. */
 export class Session {
@@ -88,8 +87,7 @@ export class Session {
 
   /** The user, with the identity of the latest token. @throws {ChatError} `not_joined` */
   get author(): Author {
-    const { user } = this.#joined;
-    return { ...this.#credentials.principal(user), user };
+    return this.principal(this.#joined.user);
   }
 
   /** @throws {ChatError} `not_joined`, `forbidden` for another's name, `unknown_type` in protocol 0 */
@@ -148,34 +146,49 @@ export class Session {
     await this.#credentials.check(this.#joined.user);
   }
 
-  async join(frame: FrameOf<'join'>): Promise<void> {
-    const protocol = frame.protocol ?? this.protocol ?? 0;
-    if (this.#state.isJoined) checkUnchanged(this.#state, frame.username, protocol);
-    checkFields(frame, protocol, ['since', 'epoch', 'batch']);
-    const name = parseRoomName(frame.room ?? DEFAULT_ROOM);
-    const user = await this.#authenticate(frame);
-    if (this.#state.isJoined) this.#state.rooms.checkCount(name);
-    const principal = () => this.#credentials.principal(user);
-    await this.parts.live.hub.enter(name, {
-      principal,
-      authorize: async (known) => {
-        const access = await this.parts.rooms.authorizeOrCreate(principal(), name, 'read', known);
-        if (access.room.direct && protocol === 0) {
-          throw new ChatError('invalid_frame', 'Joining a direct room needs "protocol": 1');
-        }
-        return access;
-      },
-      // Messages are read last, since a busy room soon has newer ones.
-      read: async (live) => ({
-        cursor: await this.parts.cursors.getOrCreate(user, live.room),
-        fetched: await live.pages.fetch(frame, this.reader),
-      }),
-      subscribe: (live, membership, { cursor, fetched }) => {
-        const page = live.pages.page(frame, fetched);
-        this.#state = this.#state.isJoined ? this.#state : this.#begin(user, protocol);
-        this.#completeJoin(this.#state, frame, { live, membership, page, cursor });
-      },
-    });
+  /**
+   * The protocol of a join.
+   *
+   * @throws {ChatError} `conflict` when a later join names another user or protocol
+   */
+  protocolOf({ username, protocol = this.protocol ?? 0 }: FrameOf<'join'>): 0 | 1 {
+    if (!this.#state.isJoined) return protocol;
+    const { user, protocol: known } = this.#state;
+    if (username !== undefined && !isSameName(username, user.username)) {
+      throw new ChatError('conflict', otherUser(user));
+    }
+    if (protocol === known) return known;
+    const remedy = 'open another one for another protocol';
+    throw new ChatError('conflict', `This connection speaks protocol ${known}; ${remedy}`);
+  }
+
+  /** The user of a join. @throws the errors of {@link Credentials.authenticate} and {@link renew} */
+  async authenticate({ username, token }: FrameOf<'join'>): Promise<Person> {
+    if (!this.#state.isJoined) return this.#credentials.authenticate(username, token);
+    if (token !== undefined) await this.renew(token);
+    return this.#state.user;
+  }
+
+  /** A user of this connection, with the identity of the latest token. */
+  principal(user: Person): Author {
+    return { ...this.#credentials.principal(user), user };
+  }
+
+  /** @throws {ChatError} `overloaded` when the connection is in as many rooms as it may be */
+  checkCount(room: string): void {
+    if (this.#state.isJoined) this.#state.rooms.checkCount(room);
+  }
+
+  /** Lets the client into a room, and replies; a part of the synchronous step of {@link Hub.enter}. */
+  enter({ live, membership, user, protocol, isComplete, isBatched, reply }: Entrance): void {
+    this.#state = this.#state.isJoined ? this.#state : this.#begin(user, protocol);
+    const { rooms } = this.#state;
+    const known = rooms.get(live.name);
+    if (isComplete) rooms.enter(live, membership);
+    else if (known) rooms.drop(known, new Date(this.parts.clock.now()));
+    this.outbound.send(...reply());
+    this.outbound.flush();
+    if (isComplete) rooms.listen(live, isBatched);
   }
 
   leave(frame: FrameOf<'leave'>): void {
@@ -232,12 +245,6 @@ export class Session {
     return this.#state;
   }
 
-  async #authenticate({ username, token }: FrameOf<'join'>): Promise<Person> {
-    if (!this.#state.isJoined) return this.#credentials.authenticate(username, token);
-    if (token !== undefined) await this.renew(token);
-    return this.#state.user;
-  }
-
   async #lookUpWritable({ name, room: { id } }: LiveRoom): Promise<Room> {
     const { author } = this;
     await this.confirmUser();
@@ -255,7 +262,7 @@ export class Session {
     }
     const rooms = new JoinedRooms(
       protocol,
-      () => ({ ...this.#credentials.principal(user), user }),
+      () => this.principal(user),
       this.outbound,
       this.parts.live.local,
       (reason) => {
@@ -263,62 +270,32 @@ export class Session {
         else this.send({ type: 'error', code: reason.code, content: reason.message });
       },
     );
-    const scope = scopeOf(this.#credentials.principal(user).identity);
+    const scope = scopeOf(this.principal(user).identity);
     return { isJoined: true, user, protocol, rooms, stopListening, scope };
   }
 
   /** Starts the personal frames of the user, within the scope of the token. */
   #listen(user: Person, greet = (_: string) => {}): () => void {
-    const scope = scopeOf(this.#credentials.principal(user).identity);
+    const scope = scopeOf(this.principal(user).identity);
     return this.parts.live.listen({ id: user.id, scope }, this.outbound, greet);
   }
+}
 
-  /** A part of the synchronous step of {@link Hub.enter}. */
-  #completeJoin(state: Joined, frame: FrameOf<'join'>, result: JoinResult): void {
-    const { live, membership, page } = result;
-    const { user, protocol, rooms } = state;
-    const known = rooms.get(live.name);
-    if (page.complete) rooms.enter(live, membership);
-    // A page that is not the last one: the client is not, or no longer, in the room.
-    else if (known) rooms.drop(known, new Date(this.parts.clock.now()));
-    if (protocol === 0) this.#welcome(user, result);
-    else this.outbound.send(this.#joinedFrame(frame, user, result));
-    this.outbound.flush();
-    if (page.complete) rooms.listen(live, frame.batch === true);
-  }
+/** @throws {ChatError} `forbidden` for the name of another user */
+function checkSameUser(user: Person, username: string): void {
+  if (!isSameName(username, user.username)) throw new ChatError('forbidden', otherUser(user));
+}
 
-  #welcome({ username }: Person, { live, page }: JoinResult): void {
-    const content = `Welcome ${username}!`;
-    const timestamp = this.parts.clock.timestamp();
-    const welcome = systemFrame({
-      room: live.name,
-      content,
-      event: 'welcome',
-      username,
-      timestamp,
-    });
-    const newest = page.changes.map(({ message }) => basicMessage(message));
-    this.outbound.send(welcome, ...newest);
-  }
+function otherUser({ username }: Person): string {
+  return `This connection joined as "${username}"; open another one for another user`;
+}
 
-  #joinedFrame(frame: { id?: string }, { username }: Person, result: JoinResult): string {
-    const { live, page, cursor } = result;
-    const { presence } = this.parts.live;
-    return withMessages(
-      {
-        type: 'joined',
-        ...withId(frame),
-        room: live.name,
-        username,
-        rev: page.rev,
-        epoch: live.epoch,
-        complete: page.complete,
-        reset: page.reset,
-        ...cursor,
-        users: presence.some(live.room, MAX_LISTED_USERS),
-        userCount: presence.count(live.room),
-      },
-      page.changes,
-    );
-  }
+/**
+ * @param room the room of the frame, if it names one
+ * @param username of the connection, so that the `join` that is proposed is one that it may send
+ */
+function notJoined(room?: string, username = 'ana'): ChatError {
+  const join = JSON.stringify({ type: 'join', username, room: room?.slice(0, 64) });
+  const which = room === undefined ? 'a' : 'this';
+  return new ChatError('not_joined', `Join ${which} room first: ${join}`);
 }

@@ -396,14 +396,13 @@ export class LiveCore {
     } as unknown as ChatService;
     const unlimited = { messageRate: 0, messageBurst: 1, requestRate: 0, maxConnectionsPerIp: 0 };
     const limits = new Limits({ clock }, unlimited);
-    const commands = createCommands({ chat, cursors, rooms, clock });
     const { live } = this;
+    const commands = createCommands({ chat, cursors, rooms, live, clock });
     this.#parts = {
       auth,
       users,
       clock,
       rooms,
-      cursors,
       live,
       commands,
       limits,
