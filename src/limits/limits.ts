@@ -3,7 +3,6 @@ import { ChatError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Principal } from '../protocol/room.ts';
 import { networkOf } from './address.ts';
-import { InFlight, type Load } from './in-flight.ts';
 import { RedisTokenBucket } from './redis-token-bucket.ts';
 import { type RateLimiter, TokenBucket } from './token-bucket.ts';
 
@@ -15,6 +14,14 @@ export interface LimitSettings {
   requestRate: number;
   /** 0 turns the limit off. */
   maxConnectionsPerIp: number;
+}
+
+/** The unanswered bytes of one network. */
+export interface Load {
+  /** Counts bytes that arrive. @returns false past the limit; then they are not counted */
+  take(bytes: number): boolean;
+  /** Stops counting bytes that have been answered or given up. */
+  give(bytes: number): void;
 }
 
 interface SharedLimits {
@@ -151,6 +158,30 @@ export class Limits {
       const left = (this.#connections.get(key) ?? 1) - 1;
       if (left === 0) this.#connections.delete(key);
       else this.#connections.set(key, left);
+    };
+  }
+}
+
+/** Counts the bytes of unanswered frames and requests, per network. */
+class InFlight {
+  readonly #bytesOf = new Map<string, number>();
+
+  /** @param most the most bytes of one network; 0 for no limit */
+  constructor(private readonly most: number) {}
+
+  of(network: string): Load {
+    return {
+      take: (bytes) => {
+        const sum = (this.#bytesOf.get(network) ?? 0) + bytes;
+        if (this.most > 0 && sum > this.most) return false;
+        this.#bytesOf.set(network, sum);
+        return true;
+      },
+      give: (bytes) => {
+        const left = (this.#bytesOf.get(network) ?? 0) - bytes;
+        if (left > 0) this.#bytesOf.set(network, left);
+        else this.#bytesOf.delete(network);
+      },
     };
   }
 }

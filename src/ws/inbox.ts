@@ -1,4 +1,4 @@
-import type { Load } from '../limits/in-flight.ts';
+import type { Load } from '../limits/limits.ts';
 
 /** The most bytes of frames that may wait in the queue. */
 const MAX_QUEUED_COST = 4 * 1024 * 1024;
