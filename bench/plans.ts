@@ -3,26 +3,18 @@
  * that `history-maker.ts` makes, as the server asks for them; docs/search.md shows it of ten million messages.
  */
 import { sql } from 'drizzle-orm';
-import { MemoryBus } from '../src/bus/memory.ts';
 import { MessageReader } from '../src/chat/reader.ts';
 import { Search } from '../src/chat/search.ts';
 import { readSettings } from '../src/config.ts';
 import { openDatabase, rows } from '../src/db/index.ts';
 import { systemClock } from '../src/lib/clock.ts';
 import { Limits } from '../src/limits/limits.ts';
-import { createLogger } from '../src/log.ts';
 import { RoomService } from '../src/rooms/room.service.ts';
 import { ROOM } from './history-maker.ts';
 
 const { db, close } = await openDatabase({ databaseUrl: process.argv[2] ?? '', dataDir: '' });
 const limits = new Limits({ clock: systemClock }, readSettings({}));
-const rooms = new RoomService({
-  db,
-  bus: new MemoryBus(),
-  limits,
-  clock: systemClock,
-  log: createLogger('silent'),
-});
+const rooms = new RoomService({ db, limits });
 const { room } = await rooms.authorize({ identity: { kind: 'key' } }, ROOM);
 const reader = new MessageReader({ db });
 const search = new Search({ db, messages: reader });

@@ -4,13 +4,11 @@
  * from the database what it missed, one after the other.
  */
 
-import { MemoryBus } from '../src/bus/memory.ts';
 import { MessageReader } from '../src/chat/reader.ts';
 import { readSettings } from '../src/config.ts';
 import { openDatabase } from '../src/db/index.ts';
 import { systemClock } from '../src/lib/clock.ts';
 import { Limits } from '../src/limits/limits.ts';
-import { createLogger } from '../src/log.ts';
 import { RoomService } from '../src/rooms/room.service.ts';
 import { atLeast, type Result } from './result.ts';
 import { LOAD_CORE, median, runScript, type Scale, withDatabase, withServer } from './support.ts';
@@ -25,12 +23,10 @@ interface Outcome {
 /** Reads of the missed messages a second, through the same service that the server uses. */
 async function readsPerSecond(databaseUrl: string): Promise<number> {
   const { db, close } = await openDatabase({ databaseUrl, dataDir: '' });
-  const log = createLogger('silent');
-  const bus = new MemoryBus();
   const settings = readSettings({ MESSAGE_RATE: '0' });
   const limits = new Limits({ clock: systemClock }, settings);
   const messages = new MessageReader({ db });
-  const rooms = new RoomService({ db, bus, limits, clock: systemClock, log });
+  const rooms = new RoomService({ db, limits });
   const { room } = await rooms.authorizeOrCreate({ identity: { kind: 'key' } }, 'bench');
   const start = performance.now();
   let reads = 0;

@@ -66,8 +66,8 @@ export async function createApp({
     ...{ settings, database, bus, limits, tokens, timing, clock, ids, log },
     server: () => app.server,
   });
-  const { auth, chat, cursors, gateway, live, members, messages, notifications } = core;
-  const { rooms, search, users } = core;
+  const { accounts, auth, chat, cursors, gateway, live, members, messages } = core;
+  const { notifications, roomManager, rooms, search, users } = core;
   const ingest = redisUrl
     ? new Ingest({ chat, users, clock, log }, redisUrl, bus.server)
     : undefined;
@@ -75,8 +75,8 @@ export async function createApp({
   const isConnected = streams && (() => streams.isConnected);
   const metrics = createMetrics({ gateway, live, clock, isConnected }, bus);
   const app = await http({
-    ...{ settings, auth, chat, clock, cursors, limits, live, log, members, messages },
-    ...{ notifications, rooms, search, users, metrics, isConnected },
+    ...{ settings, accounts, auth, chat, clock, cursors, limits, live, log, members, messages },
+    ...{ notifications, rooms, roomManager, search, users, metrics, isConnected },
     upgrade: (request, handshake) => gateway.upgrade(request, app.server, handshake),
     ping: database.ping,
     isStopping: () => gateway.isDraining,
@@ -120,7 +120,7 @@ export async function createApp({
       live.close();
       await streams?.close();
       counters?.close();
-      await rooms.close();
+      await roomManager.close();
       await users.close();
     },
   };

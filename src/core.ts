@@ -15,7 +15,9 @@ import { NotificationService } from './notifications/notification.service.ts';
 import { DirectRooms } from './rooms/direct.ts';
 import { Members } from './rooms/members.ts';
 import { RoomService } from './rooms/room.service.ts';
+import { RoomManager } from './rooms/room-manager.ts';
 import { RoomSnapshots } from './rooms/snapshots.ts';
+import { AccountService } from './users/auth/account.service.ts';
 import { AuthService } from './users/auth/auth.service.ts';
 import type { Tokens } from './users/auth/tokens.ts';
 import { UserService } from './users/user.service.ts';
@@ -43,8 +45,10 @@ export function createCore(parts: CoreParts) {
   const { settings, database, bus, limits, tokens, timing, clock, ids, log } = parts;
   const { db, isAnswering } = database;
   const users = new UserService({ db, bus, clock, log });
-  const auth = new AuthService({ users, tokens, limits, clock, log }, settings);
-  const rooms = new RoomService({ db, bus, limits, clock, log });
+  const auth = new AuthService({ users, tokens, clock }, settings);
+  const accounts = new AccountService({ users, tokens, limits, clock, log });
+  const rooms = new RoomService({ db, limits });
+  const roomManager = new RoomManager({ db, bus, rooms, limits, clock, log });
   const directRooms = new DirectRooms({ db, bus, limits, ids });
   const members = new Members({ db, bus, rooms, users, log });
   const messages = new MessageReader({ db, clock });
@@ -69,6 +73,7 @@ export function createCore(parts: CoreParts) {
     timing,
   );
   return {
+    accounts,
     auth,
     chat,
     cursors,
@@ -77,6 +82,7 @@ export function createCore(parts: CoreParts) {
     members,
     messages,
     notifications,
+    roomManager,
     rooms,
     search,
     users,

@@ -11,6 +11,8 @@ import type { Logger } from '../log.ts';
 import type { NotificationService } from '../notifications/notification.service.ts';
 import type { Members } from '../rooms/members.ts';
 import type { RoomService } from '../rooms/room.service.ts';
+import type { RoomManager } from '../rooms/room-manager.ts';
+import type { AccountService } from '../users/auth/account.service.ts';
 import type { AuthService } from '../users/auth/auth.service.ts';
 import type { UserService } from '../users/user.service.ts';
 import { browsers } from './plugins/browsers.ts';
@@ -37,6 +39,7 @@ import { wsInfoRoutes } from './routes/ws-info.ts';
 
 export interface HttpParts {
   settings: Settings;
+  accounts: AccountService;
   auth: AuthService;
   chat: ChatService;
   clock: Clock;
@@ -48,6 +51,7 @@ export interface HttpParts {
   messages: MessageReader;
   notifications: NotificationService;
   rooms: RoomService;
+  roomManager: RoomManager;
   search: Search;
   users: UserService;
   /** Turns a request into a WebSocket; false for a request that is no handshake. */

@@ -1,6 +1,6 @@
-import { type SQL, sql } from 'drizzle-orm';
+import { eq, or, type SQL, sql } from 'drizzle-orm';
 import { memberships, rooms, users } from '../db/schema/index.ts';
-import { DIRECT, type Person, type Scope } from '../protocol/identity.ts';
+import { DIRECT, type Identity, isAdmin, type Person, type Scope } from '../protocol/identity.ts';
 
 /** The columns of a `Room`. */
 export const roomColumns = {
@@ -43,4 +43,11 @@ export function mayRead(userId: SQL | number): SQL {
       select from ${memberships} p
       where p.room_id = ${rooms.id} and p.user_id = ${userId} and p.is_banned
     )`;
+}
+
+/** The condition on rooms that an identity may see; admins see all. */
+export function isVisible(identity: Identity, isMember: SQL): SQL | undefined {
+  if (isAdmin(identity)) return undefined;
+  const ownerId = identity.kind === 'user' ? identity.user.id : 0;
+  return or(eq(rooms.isPrivate, false), eq(rooms.ownerId, ownerId), isMember);
 }

@@ -15,6 +15,7 @@ import { createLogger } from '../../src/log.ts';
 import { DirectRooms } from '../../src/rooms/direct.ts';
 import { Members } from '../../src/rooms/members.ts';
 import { RoomService } from '../../src/rooms/room.service.ts';
+import { RoomManager } from '../../src/rooms/room-manager.ts';
 import { UserService } from '../../src/users/user.service.ts';
 import { roomOf } from '../support/room.ts';
 import { fresh, UNLIMITED } from '../support/server.ts';
@@ -42,7 +43,7 @@ export function databaseContract(
     });
     const messages = new MessageReader({ db });
     const users = new UserService({ db, bus, clock, log });
-    const rooms = new RoomService({ db, bus, limits, clock, log });
+    const rooms = new RoomService({ db, limits });
     const directRooms = new DirectRooms({ db, bus, limits, ids: systemIds });
     const chat = new ChatService(
       { database, messages, rooms, directRooms, users, bus, limits, clock, log },
@@ -260,7 +261,8 @@ export function databaseContract(
       const { db, bus, rooms, users, messages, chat, post, user } = await scene();
       const key = { kind: 'key' } as const;
       const name = fresh('room');
-      await rooms.create({ identity: key }, { name, private: true, topic: 'secret' });
+      const manager = new RoomManager({ db, bus, rooms, limits, clock, log });
+      await manager.create({ identity: key }, { name, private: true, topic: 'secret' });
       const people = new Members({ db, bus, rooms, users, log });
       const asUser = { identity: { kind: 'guest' } as const, user };
       await expect(rooms.authorize(asUser, name)).rejects.toMatchObject({ code: 'not_found' });
@@ -275,7 +277,7 @@ export function databaseContract(
       const [first] = (await messages.page(room, { after: 0, limit: 1 })).messages;
       await people.setMute(key, name, user.username, false);
       await chat.react({ identity: key, user }, first?.id ?? 0, { emoji: '👍' });
-      await rooms.remove(key, name);
+      await manager.remove(key, name);
       await expect(post({ room, user, content: 'late' })).rejects.toMatchObject({
         code: 'not_found',
       });
@@ -285,7 +287,7 @@ export function databaseContract(
         select user_id from read_positions where room_id = ${room.id} union all
         select seq from messages where room_id = ${room.id}`;
       while ((await rows(db, left)).length > 0);
-      await rooms.close();
+      await manager.close();
     });
 
     test('rejects a wrong statement with its SQLSTATE', async () => {

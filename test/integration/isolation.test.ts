@@ -18,6 +18,7 @@ import type { Room } from '../../src/protocol/room.ts';
 import { DirectRooms } from '../../src/rooms/direct.ts';
 import { Members } from '../../src/rooms/members.ts';
 import { RoomService } from '../../src/rooms/room.service.ts';
+import { RoomManager } from '../../src/rooms/room-manager.ts';
 import { UserService } from '../../src/users/user.service.ts';
 import { chooseSeed, seeded } from '../support/random.ts';
 import { fresh, UNLIMITED } from '../support/server.ts';
@@ -40,7 +41,7 @@ function services(database: OpenDatabase) {
   const limits = new Limits({ clock }, readSettings(UNLIMITED));
   const messages = new MessageReader({ db });
   const users = new UserService({ db, bus, clock, log });
-  const rooms = new RoomService({ db, bus, limits, clock, log });
+  const rooms = new RoomService({ db, limits });
   const directRooms = new DirectRooms({ db, bus, limits, ids: systemIds });
   const parts = { database, messages, rooms, directRooms, users, bus, limits, clock, log };
   return {
@@ -48,6 +49,7 @@ function services(database: OpenDatabase) {
     published,
     users,
     rooms,
+    manager: new RoomManager({ db, bus, rooms, limits, clock, log }),
     members: new Members({ db, bus, rooms, users, log }),
     cursors: new ReadCursors({ db, messages, bus, clock }),
     notifications: new NotificationService({ db, messages, bus, clock }),
@@ -89,8 +91,8 @@ const actions: Record<string, Action> = {
     await Promise.all([cursors.getOrCreate(user, room), cursors.getOrCreate(reader, room)]);
   },
   mute: ({ members }, { room, reader }) => members.setMute(KEY, room.name, reader.username, true),
-  topic: ({ rooms }, { room }, nth) => rooms.update(KEY, room.name, { topic: `topic ${nth}` }),
-  'delete the room': ({ rooms }, { room }) => rooms.remove(KEY, room.name),
+  topic: ({ manager }, { room }, nth) => manager.update(KEY, room.name, { topic: `topic ${nth}` }),
+  'delete the room': ({ manager }, { room }) => manager.remove(KEY, room.name),
   leave: async ({ users }, { author, reader }) => {
     users.seen(reader.id, new Date());
     users.seen(author.id, new Date());

@@ -6,7 +6,7 @@ import { checkSignedIn } from '../../protocol/identity.ts';
 import { problemReplies, usual } from '../../protocol/problems.ts';
 import { Done, NewEvent, NewRoom, RoomInfo, RoomUpdate } from '../../protocol/rest.ts';
 import { principalOf } from '../../protocol/room.ts';
-import type { RoomDetails, RoomService } from '../../rooms/room.service.ts';
+import type { RoomDetails, RoomManager } from '../../rooms/room-manager.ts';
 import type { AuthService } from '../../users/auth/auth.service.ts';
 import { access, describe } from '../describe.ts';
 import { json } from '../input.ts';
@@ -19,10 +19,10 @@ export function roomRoutes(parts: {
   auth: AuthService;
   origins: Origins;
   chat: ChatService;
-  rooms: RoomService;
+  roomManager: RoomManager;
   presence: Presence;
 }) {
-  const { auth, rooms, presence } = parts;
+  const { auth, roomManager: rooms, presence } = parts;
   const toInfo = (room: RoomDetails) => ({
     name: room.name,
     topic: room.topic,

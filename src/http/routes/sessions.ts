@@ -1,13 +1,22 @@
 import { Elysia } from 'elysia';
 import { problemReplies } from '../../protocol/problems.ts';
 import { Credentials, Done, NewPassword, Session } from '../../protocol/rest.ts';
+import type { AccountService } from '../../users/auth/account.service.ts';
 import type { AuthService } from '../../users/auth/auth.service.ts';
 import { access, describe } from '../describe.ts';
 import { json } from '../input.ts';
 import { guard } from '../plugins/auth.ts';
 import type { Origins } from '../plugins/proxies.ts';
 
-export function sessionRoutes({ auth, origins }: { auth: AuthService; origins: Origins }) {
+export function sessionRoutes({
+  auth,
+  accounts,
+  origins,
+}: {
+  auth: AuthService;
+  accounts: AccountService;
+  origins: Origins;
+}) {
   return (
     new Elysia({ name: 'sessions', tags: ['accounts'] })
       .use(origins)
@@ -15,7 +24,7 @@ export function sessionRoutes({ auth, origins }: { auth: AuthService; origins: O
       .post(
         '/sessions',
         async ({ body: { username, password }, origin, set }) => {
-          const session = await auth.signIn(username, password, origin.address);
+          const session = await accounts.signIn(username, password, origin.address);
           set.status = 201;
           return session;
         },
@@ -43,7 +52,7 @@ export function sessionRoutes({ auth, origins }: { auth: AuthService; origins: O
       .delete(
         '/sessions',
         async ({ identity }) => {
-          await auth.endSessions(identity);
+          await accounts.endSessions(identity);
           return new Response(null, { status: 204 });
         },
         {
@@ -60,7 +69,7 @@ export function sessionRoutes({ auth, origins }: { auth: AuthService; origins: O
         '/me/password',
         async ({ identity, origin: { address }, body: { password, currentPassword } }) => {
           const current = currentPassword === undefined ? {} : { current: currentPassword };
-          await auth.changePassword(identity, { password, address, ...current });
+          await accounts.changePassword(identity, { password, address, ...current });
           return new Response(null, { status: 204 });
         },
         {

@@ -7,6 +7,7 @@ import { problemReplies, usual } from '../../protocol/problems.ts';
 import { Done, NewUser, User, UserStatus } from '../../protocol/rest.ts';
 import { principalOf } from '../../protocol/room.ts';
 import type { RoomService } from '../../rooms/room.service.ts';
+import type { AccountService } from '../../users/auth/account.service.ts';
 import type { AuthService } from '../../users/auth/auth.service.ts';
 import type { UserService } from '../../users/user.service.ts';
 import { access, describe } from '../describe.ts';
@@ -20,12 +21,13 @@ const banReplies = { 204: Done, ...problemReplies(...usual) };
 
 export function userRoutes(parts: {
   auth: AuthService;
+  accounts: AccountService;
   origins: Origins;
   users: UserService;
   rooms: RoomService;
   presence: Presence;
 }) {
-  const { auth, users, rooms, presence } = parts;
+  const { auth, accounts, users, rooms, presence } = parts;
   return (
     new Elysia({ name: 'users', tags: ['users'] })
       .use(parts.origins)
@@ -35,7 +37,7 @@ export function userRoutes(parts: {
         async ({ body: { username, password }, headers, origin: { address }, set }) => {
           if (password !== undefined) {
             set.status = 201;
-            return auth.register(username, password, address);
+            return accounts.register(username, password, address);
           }
           await auth.admit(credentialOf(headers));
           const { user, created } = await users.findOrCreateGuest(username);
@@ -118,7 +120,7 @@ export function userRoutes(parts: {
       .put(
         '/users/:username/ban',
         async ({ identity, params }) => {
-          await auth.setBan(identity, params.username, true);
+          await accounts.setBan(identity, params.username, true);
           return new Response(null, { status: 204 });
         },
         {
@@ -135,7 +137,7 @@ export function userRoutes(parts: {
       .delete(
         '/users/:username/ban',
         async ({ identity, params }) => {
-          await auth.setBan(identity, params.username, false);
+          await accounts.setBan(identity, params.username, false);
           return new Response(null, { status: 204 });
         },
         {
