@@ -54,10 +54,10 @@ export async function createApp({
   const { cluster } = await ensureDefaultRoom(db);
 
   const streams = redisUrl
-    ? new RedisStreams({ roll: new ServerRoll(db), clock, ids, log }, redisUrl, cluster)
+    ? new RedisStreams({ roll: new ServerRoll(db), clock, ids, log, url: redisUrl, cluster })
     : undefined;
   const bus = streams ?? new MemoryBus({ ids });
-  const counters = redisUrl ? new RedisLink({ clock }, redisUrl) : undefined;
+  const counters = redisUrl ? new RedisLink({ clock, url: redisUrl }) : undefined;
   const shared = counters && { redis: counters, cluster };
   const limits = new Limits({ clock, shared }, settings);
   const foreign = settings.foreignKeys && new JwksVerifier({ clock, log }, settings.foreignKeys);
@@ -69,7 +69,7 @@ export async function createApp({
   const { accounts, auth, chat, cursors, gateway, live, members, messages } = core;
   const { notifications, roomManager, rooms, search, users } = core;
   const ingest = redisUrl
-    ? new Ingest({ chat, users, clock, log }, redisUrl, bus.server)
+    ? new Ingest({ chat, users, clock, log, url: redisUrl, server: bus.server })
     : undefined;
 
   const isConnected = streams && (() => streams.isConnected);

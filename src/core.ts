@@ -62,7 +62,7 @@ export function createCore(parts: CoreParts) {
 
   const publisher = new Publisher(parts.server, settings.compression);
   const { publish } = publisher;
-  const snapshots = new RoomSnapshots(db);
+  const snapshots = new RoomSnapshots({ db });
   const live = new Live(
     { messages, snapshots, notifications, users, bus, publish, clock, log },
     settings,

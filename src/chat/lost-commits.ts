@@ -65,7 +65,11 @@ export class LostCommits {
     private readonly parts: { db: Database; events: WriterEvents; clock: Clock; log: Logger },
     private readonly timeout: number,
   ) {
-    this.#looking = new RetryLoop(parts, 'looking for lost commits', () => this.#look());
+    this.#looking = new RetryLoop({
+      ...parts,
+      name: 'looking for lost commits',
+      work: () => this.#look(),
+    });
   }
 
   /**

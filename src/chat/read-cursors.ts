@@ -51,7 +51,7 @@ export class ReadCursors {
   constructor(
     private readonly parts: { db: Database; messages: MessageReader; bus: Bus; clock: Clock },
   ) {
-    this.#entering = new Batcher((pairs) => this.#enter(pairs), parts.clock);
+    this.#entering = new Batcher({ run: (pairs) => this.#enter(pairs), clock: parts.clock });
   }
 
   /** The read cursor of a user in a room; on the first join, behind all messages. */

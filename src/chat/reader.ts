@@ -92,7 +92,7 @@ export class MessageReader {
   readonly turns: FairQueue;
 
   constructor(private readonly parts: { db: Database; clock?: Clock }) {
-    this.turns = new FairQueue(TURNS, overloaded, parts.clock);
+    this.turns = new FairQueue({ ...TURNS, tooMany: overloaded, clock: parts.clock });
   }
 
   /**

@@ -78,7 +78,7 @@ export class MessageWriter {
       const rest = new Set(await settleDuplicates(entries, shared));
       return entries.map((entry) => rest.has(entry));
     };
-    this.#lookUps = new Batcher(lookUp, clock, LOOK_UPS_AT_ONCE);
+    this.#lookUps = new Batcher({ run: lookUp, clock, most: LOOK_UPS_AT_ONCE });
     this.#lanes = Array.from({ length: lanes }, () => this.#lane());
   }
 

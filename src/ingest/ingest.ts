@@ -43,6 +43,10 @@ export interface IngestParts {
   users: UserService;
   clock: Clock;
   log: Logger;
+  /** Of the Redis. */
+  url: string;
+  /** Names this server among those of the group. */
+  server: string;
 }
 
 /**
@@ -55,17 +59,13 @@ export class Ingest {
   #isClosed = false;
   #consuming: Promise<void> = Promise.resolve();
 
-  /** @param server names this server among those of the group */
-  constructor(
-    private readonly parts: IngestParts,
-    url: string,
-    private readonly server: string,
-  ) {
+  constructor(private readonly parts: IngestParts) {
+    const { clock, url } = parts;
     const onUp = () => {
       // One loop at a time: the previous one ends when it finds its connection lost.
       this.#consuming = this.#consuming.then(() => this.#consume());
     };
-    this.#link = new RedisLink(parts, url, { onUp }, BLOCK_MS + PATIENCE_MS);
+    this.#link = new RedisLink({ clock, url, onUp, patience: BLOCK_MS + PATIENCE_MS });
   }
 
   /** Stops reading; another server takes over unfinished entries. */
@@ -113,7 +113,7 @@ export class Ingest {
 
   /** @param from `>` for new entries, `0` for unfinished ones of this server */
   async #read(from: '>' | '0', ...how: (string | number)[]): Promise<Entry[]> {
-    const group = ['GROUP', GROUP, this.server, 'COUNT', READ_AT_ONCE, ...how];
+    const group = ['GROUP', GROUP, this.parts.server, 'COUNT', READ_AT_ONCE, ...how];
     const reply = await this.#link.send('XREADGROUP', ...group, 'STREAMS', STREAM, from);
     const found = (reply as Record<string, [string, string[] | null][]> | null)?.[STREAM] ?? [];
     // Entries that were deleted after they were given out have no fields.
@@ -125,7 +125,7 @@ export class Ingest {
   /** Stores entries that other servers left unfinished, and removes servers that are gone and left none. */
   async #takeOver(): Promise<void> {
     for (let cursor = '0-0'; ; ) {
-      const claim = [STREAM, GROUP, this.server, TAKEN_OVER_AFTER_MS, cursor];
+      const claim = [STREAM, GROUP, this.parts.server, TAKEN_OVER_AFTER_MS, cursor];
       const reply = await this.#link.send('XAUTOCLAIM', ...claim, 'COUNT', READ_AT_ONCE);
       const [next, entries] = reply as [string, Entry[]];
       await this.#store(entries);

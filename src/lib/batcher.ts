@@ -3,6 +3,19 @@ import type { Cancel, Clock } from './clock.ts';
 /** The longest that inputs wait for a running statement before another one starts, in milliseconds. */
 const PATIENCE_MS = 500;
 
+/** The options of a {@link Batcher}. */
+export interface BatcherOptions<Input, Output> {
+  /** Serves several inputs at once, and returns their outputs in the same order. */
+  run(inputs: Input[]): Promise<Output[]>;
+  /**
+   * Given when the order of inputs does not matter: a slow statement then delays no others, since another one is
+   * started beside it.
+   */
+  clock?: Clock;
+  /** The most inputs of one statement; 1000 by default. */
+  most?: number;
+}
+
 /**
  * Serves many inputs by few statements: while one runs, further inputs wait and go into the next.
  */
@@ -11,17 +24,7 @@ export class Batcher<Input, Output> {
   #running = 0;
   #patience: Cancel | undefined;
 
-  /**
-   * @param run serves several inputs at once, and returns their outputs in the same order
-   * @param clock given when the order of inputs does not matter: a slow statement then delays no others, since
-   *   another one is started beside it
-   * @param most the most inputs of one statement
-   */
-  constructor(
-    private readonly run: (inputs: Input[]) => Promise<Output[]>,
-    private readonly clock?: Clock,
-    private readonly most = 1000,
-  ) {}
+  constructor(private readonly options: BatcherOptions<Input, Output>) {}
 
   /** The number of waiting inputs. */
   get waiting(): number {
@@ -38,16 +41,17 @@ export class Batcher<Input, Output> {
   }
 
   async #work(): Promise<void> {
+    const { run, most = 1000 } = this.options;
     this.#running += 1;
     // Inputs of the same turn go into the first statement too.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       this.#patience?.();
       this.#patience = undefined;
-      const group = this.#waiting.splice(0, this.most);
+      const group = this.#waiting.splice(0, most);
       if (this.#waiting.length > 0) this.#bePatient();
       try {
-        const outputs = await this.run(group.map(({ input }) => input));
+        const outputs = await run(group.map(({ input }) => input));
         for (const [n, { done }] of group.entries()) done(outputs[n] as Output);
       } catch (error) {
         for (const { failed } of group) failed(error);
@@ -57,6 +61,6 @@ export class Batcher<Input, Output> {
   }
 
   #bePatient(): void {
-    this.#patience ??= this.clock?.timer(PATIENCE_MS, () => void this.#work());
+    this.#patience ??= this.options.clock?.timer(PATIENCE_MS, () => void this.#work());
   }
 }

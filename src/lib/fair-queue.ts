@@ -6,8 +6,8 @@ interface Waiting {
   cancel?: Cancel | undefined;
 }
 
-/** The bounds of a {@link FairQueue}. */
-export interface FairQueueLimits {
+/** The options of a {@link FairQueue}. */
+export interface FairQueueOptions {
   /** The most works that run at once. */
   atOnce: number;
   /** The most works of one key that run at once. */
@@ -18,6 +18,10 @@ export interface FairQueueLimits {
   patience?: number;
   /** Whether a failed work fails all waiting ones, as they depend on the same thing, which does not answer. */
   isSharedFate?: boolean;
+  /** Makes the error for works that find no room. */
+  tooMany(): Error;
+  /** For the patience. */
+  clock?: Clock | undefined;
 }
 
 /**
@@ -31,12 +35,7 @@ export class FairQueue {
   /** The waiting works of each key in the order of turns; a key moves to the end after its turn. */
   readonly #lanes = new Map<string, Waiting[]>();
 
-  /** @param tooMany makes the error for works that find no room */
-  constructor(
-    private readonly limits: FairQueueLimits,
-    private readonly tooMany: () => Error,
-    private readonly clock?: Clock,
-  ) {}
+  constructor(private readonly options: FairQueueOptions) {}
 
   /**
    * Runs a work when its turn comes.
@@ -49,7 +48,7 @@ export class FairQueue {
     try {
       return await work();
     } catch (error) {
-      if (this.limits.isSharedFate) this.#refuseAll(error);
+      if (this.options.isSharedFate) this.#refuseAll(error);
       throw error;
     } finally {
       this.#end(key);
@@ -62,7 +61,7 @@ export class FairQueue {
       return;
     }
     const lane = this.#lanes.get(key) ?? [];
-    if (this.#waiting >= this.limits.waiting) this.#makePlace(lane);
+    if (this.#waiting >= this.options.waiting) this.#makePlace(lane);
     this.#waiting += 1;
     this.#lanes.set(key, lane);
     return new Promise((start, refuse) => {
@@ -83,13 +82,13 @@ export class FairQueue {
 
   /** Gives up a work that has waited for too long, for example behind a database that hangs. */
   #bePatient(key: string, lane: Waiting[], waiting: Waiting): void {
-    const { patience } = this.limits;
+    const { patience } = this.options;
     if (patience === undefined) return;
-    waiting.cancel = this.clock?.timer(patience, () => {
+    waiting.cancel = this.options.clock?.timer(patience, () => {
       lane.splice(lane.indexOf(waiting), 1);
       if (lane.length === 0) this.#lanes.delete(key);
       this.#waiting -= 1;
-      waiting.refuse(this.tooMany());
+      waiting.refuse(this.options.tooMany());
     });
   }
 
@@ -97,15 +96,15 @@ export class FairQueue {
   #makePlace(lane: Waiting[]): void {
     const lanes = [...this.#lanes.values()];
     const longest = lanes.reduce((a, b) => (b.length > a.length ? b : a), lane);
-    if (longest.length <= lane.length + 1) throw this.tooMany();
+    if (longest.length <= lane.length + 1) throw this.options.tooMany();
     const last = longest.pop();
     last?.cancel?.();
-    last?.refuse(this.tooMany());
+    last?.refuse(this.options.tooMany());
     this.#waiting -= 1;
   }
 
   #mayStart(key: string): boolean {
-    const { atOnce, atOncePerKey } = this.limits;
+    const { atOnce, atOncePerKey } = this.options;
     return this.#running < atOnce && (this.#runningOf.get(key) ?? 0) < atOncePerKey;
   }
 

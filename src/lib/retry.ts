@@ -14,11 +14,9 @@ export class RetryLoop {
   #running: Promise<void> | undefined;
   #wake: () => void = () => {};
 
-  /** @param name of the work, for the log */
+  /** @param options `name`: of the work, for the log */
   constructor(
-    private readonly parts: { clock: Clock; log: Logger },
-    private readonly name: string,
-    private readonly work: () => Promise<void>,
+    private readonly options: { clock: Clock; log: Logger; name: string; work(): Promise<void> },
   ) {}
 
   /** Makes sure that the work is run at least once from now on. */
@@ -38,9 +36,10 @@ export class RetryLoop {
     while (this.#isWanted && !this.#isClosed) {
       this.#isWanted = false;
       try {
-        await this.work();
+        await this.options.work();
       } catch (error) {
-        this.parts.log.warn({ reason: rootMessage(error) }, `${this.name} failed`);
+        const { log, name } = this.options;
+        log.warn({ reason: rootMessage(error) }, `${name} failed`);
         this.#isWanted = true;
         await this.#rest();
       }
@@ -51,7 +50,7 @@ export class RetryLoop {
   /** Waits until the next try, or the close. */
   async #rest(): Promise<void> {
     await new Promise<void>((done) => {
-      const cancel = this.parts.clock.timer(RETRY_MS, done);
+      const cancel = this.options.clock.timer(RETRY_MS, done);
       this.#wake = () => {
         cancel();
         done();

@@ -61,30 +61,33 @@ export class Limits {
   ) {
     const { clock, shared } = parts;
     const { messageRate, messageBurst, requestRate } = settings;
+    const bucket = (rate: number, burst: number) => new TokenBucket({ clock, rate, burst });
     const perUser = (name: string, rate: number, burst: number): RateLimiter =>
       shared
-        ? new RedisTokenBucket(
-            { clock, redis: shared.redis },
-            `ws-chat:${shared.cluster}:rate:${name}`,
+        ? new RedisTokenBucket({
+            clock,
+            redis: shared.redis,
+            prefix: `ws-chat:${shared.cluster}:rate:${name}`,
             rate,
             burst,
-          )
-        : new TokenBucket(parts, rate, burst);
+          })
+        : bucket(rate, burst);
     this.#messages = perUser('messages', messageRate, messageBurst);
     this.#wrongPasswords = perUser(
       'passwords',
       requestRate && WRONG_PASSWORDS.rate,
       WRONG_PASSWORDS.burst,
     );
-    this.#lookUps = new TokenBucket(parts, LOOK_UPS * messageRate, LOOK_UPS * messageBurst);
+    this.#lookUps = bucket(LOOK_UPS * messageRate, LOOK_UPS * messageBurst);
     this.#inFlight = new InFlight(settings.maxConnectionsPerIp && MAX_IN_FLIGHT);
-    this.#requests = new TokenBucket(parts, requestRate, 2 * requestRate);
-    this.#newRooms = new TokenBucket(parts, messageRate && NEW_ROOMS.rate, NEW_ROOMS.burst);
+    this.#requests = bucket(requestRate, 2 * requestRate);
+    this.#newRooms = bucket(messageRate && NEW_ROOMS.rate, NEW_ROOMS.burst);
   }
 
   /** A limit for the frames of one connection, of the size of that for messages. */
   forFrames(): TokenBucket {
-    return new TokenBucket(this.parts, this.settings.messageRate, this.settings.messageBurst);
+    const { messageRate: rate, messageBurst: burst } = this.settings;
+    return new TokenBucket({ ...this.parts, rate, burst });
   }
 
   /** @returns the seconds to wait before the principal may send a message; 0 when the message is counted */

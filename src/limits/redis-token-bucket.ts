@@ -32,41 +32,47 @@ const TAKE = `
 /** How long a message waits for Redis, in milliseconds, before its server counts it by itself. */
 const PATIENCE_MS = 300;
 
+/** A permit that is taken or, otherwise, refunded. */
+interface Asked {
+  key: string;
+  isTaken: boolean;
+}
+
 /** A {@link TokenBucket} over all servers; while Redis is away each server has its own. */
 export class RedisTokenBucket implements RateLimiter {
   readonly #own: TokenBucket;
   // One batch after the other, so that the answers come in the order of the requests, from Redis or from here.
-  readonly #asked = new Batcher((asked: { key: string; isTaken: boolean }[]) => this.#ask(asked));
+  readonly #asked = new Batcher({ run: (asked: Asked[]) => this.#ask(asked) });
 
-  /**
-   * @param prefix of the keys in Redis
-   * @param rate permits a second; 0 for no limit
-   */
+  /** @param options `prefix`: of the keys in Redis; `rate`: permits a second, 0 for no limit */
   constructor(
-    private readonly parts: { redis: RedisLink; clock: Clock },
-    private readonly prefix: string,
-    private readonly rate: number,
-    private readonly burst: number,
+    private readonly options: {
+      redis: RedisLink;
+      clock: Clock;
+      prefix: string;
+      rate: number;
+      burst: number;
+    },
   ) {
-    this.#own = new TokenBucket(parts, rate, burst);
+    this.#own = new TokenBucket(options);
   }
 
   take(key: string): number | Promise<number> {
-    return this.rate === 0 ? 0 : this.#asked.add({ key, isTaken: true });
+    return this.options.rate === 0 ? 0 : this.#asked.add({ key, isTaken: true });
   }
 
   refund(key: string): void {
-    if (this.rate > 0) void this.#asked.add({ key, isTaken: false });
+    if (this.options.rate > 0) void this.#asked.add({ key, isTaken: false });
   }
 
-  async #ask(asked: { key: string; isTaken: boolean }[]): Promise<number[]> {
-    const keys = asked.map(({ key }) => `${this.prefix}:${key}`);
-    const interval = 1000 / this.rate;
-    const args = [interval, this.burst * interval, ...asked.map((each) => +each.isTaken)];
+  async #ask(asked: Asked[]): Promise<number[]> {
+    const keys = asked.map(({ key }) => `${this.options.prefix}:${key}`);
+    const interval = 1000 / this.options.rate;
+    const args = [interval, this.options.burst * interval, ...asked.map((each) => +each.isTaken)];
     try {
       const waits = await Promise.race([
-        this.parts.redis.send('EVAL', TAKE, keys.length, ...keys, ...args),
-        this.parts.clock.sleep(PATIENCE_MS).then(() => Promise.reject(new Error('Redis hangs'))),
+        this.options.redis.send('EVAL', TAKE, keys.length, ...keys, ...args),
+        this.options.clock.sleep(PATIENCE_MS).then(() => Promise.reject(new Error('Redis hangs'))),
       ]);
       return (waits as string[]).map(Number);
     } catch {

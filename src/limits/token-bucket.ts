@@ -22,12 +22,11 @@ export class TokenBucket implements RateLimiter {
   readonly #interval: number;
   readonly #tolerance: number;
 
-  /** @param rate permits a second; 0 for no limit */
-  constructor(
-    private readonly parts: { clock: Clock },
-    rate: number,
-    burst: number,
-  ) {
+  readonly #clock: Clock;
+
+  /** @param options `rate`: permits a second, 0 for no limit */
+  constructor({ clock, rate, burst }: { clock: Clock; rate: number; burst: number }) {
+    this.#clock = clock;
     this.#interval = rate === 0 ? 0 : 1000 / rate;
     this.#tolerance = burst * this.#interval;
   }
@@ -40,7 +39,7 @@ export class TokenBucket implements RateLimiter {
   take(key: string): number {
     const wait = this.wait(key);
     if (wait === 0 && this.#interval > 0) {
-      const now = this.parts.clock.monotonic();
+      const now = this.#clock.monotonic();
       const fullAt = Math.max(now, this.#fullAt.get(key) ?? 0) + this.#interval;
       // Set again, the entry is the youngest; the oldest ones are the first to be full.
       this.#fullAt.delete(key);
@@ -52,7 +51,7 @@ export class TokenBucket implements RateLimiter {
 
   /** The seconds until a permit is free, which is not taken; 0 when one is free now. */
   wait(key: string): number {
-    const now = this.parts.clock.monotonic();
+    const now = this.#clock.monotonic();
     const untilFull = Math.max(0, (this.#fullAt.get(key) ?? 0) - now);
     const wait = untilFull + this.#interval - this.#tolerance;
     return wait > ROUNDING_MS ? wait / 1000 : 0;
@@ -75,18 +74,15 @@ export class TokenBucket implements RateLimiter {
 export class Strikes {
   readonly #at: number[] = [];
 
-  /** @param within milliseconds */
-  constructor(
-    private readonly parts: { clock: Clock },
-    private readonly limit: number,
-    private readonly within: number,
-  ) {}
+  /** @param options `within`: milliseconds */
+  constructor(private readonly options: { clock: Clock; limit: number; within: number }) {}
 
   /** Counts one more offence. @returns whether that is too much */
   add(): boolean {
-    const now = this.parts.clock.monotonic();
+    const { clock, limit, within } = this.options;
+    const now = clock.monotonic();
     this.#at.push(now);
-    while (this.#at.length > 0 && (this.#at[0] as number) < now - this.within) this.#at.shift();
-    return this.#at.length >= this.limit;
+    while (this.#at.length > 0 && (this.#at[0] as number) < now - within) this.#at.shift();
+    return this.#at.length >= limit;
   }
 }

@@ -29,7 +29,11 @@ export class DirectCursors {
     private readonly parts: { snapshots: RoomSnapshots; clock: Clock; log: Logger },
     private readonly onBehind: (roomIds: number[]) => Promise<void>,
   ) {
-    this.#loading = new RetryLoop(parts, 'looking up direct rooms', () => this.#load());
+    this.#loading = new RetryLoop({
+      ...parts,
+      name: 'looking up direct rooms',
+      work: () => this.#load(),
+    });
   }
 
   /** Registers a connection of a user. @returns the function to be called when it is closed */

@@ -64,11 +64,16 @@ export class Feed {
     this.#rev = from;
     this.replay = new ReplayBuffer(from ?? 0);
     this.loaded = from === undefined ? this.#load() : Promise.resolve();
-    this.#backfills = new Batcher(async (asked) => {
+    const backfill = async (asked: undefined[]) => {
       const { read } = await this.#backfill();
       return asked.map(() => read);
-    }, parts.clock);
-    this.#backfillLoop = new RetryLoop(parts, 'reading missed changes', () => this.#runBackfill());
+    };
+    this.#backfills = new Batcher({ run: backfill, clock: parts.clock });
+    this.#backfillLoop = new RetryLoop({
+      ...parts,
+      name: 'reading missed changes',
+      work: () => this.#runBackfill(),
+    });
   }
 
   /** Closes the feed: later answers of the database are not published any more. */

@@ -47,23 +47,35 @@ export class Live {
     private readonly parts: LiveParts,
     { presenceGrace }: { presenceGrace: number },
   ) {
-    const { bus, users } = parts;
+    const { bus, users, clock } = parts;
     const { server } = bus;
     const announcer = new Announcer(parts);
     this.#personal = new Personal(parts.publish);
     const all = { ...parts, personal: this.#personal };
     this.hub = new Hub(all);
     this.notifier = new Notifier(all);
-    this.local = new LocalPresence(parts, presenceGrace, {
-      onEnter: (room, person) => bus.publish({ kind: 'presence.entered', server, room, person }),
-      onLeave: (room, person) => bus.publish({ kind: 'presence.left', server, room, person }),
-      onSeen: ({ id }, lastSeen) => users.seen(id, lastSeen),
+    const grace = presenceGrace;
+    this.local = new LocalPresence({
+      clock,
+      grace,
+      events: {
+        onEnter: (room, person) => bus.publish({ kind: 'presence.entered', server, room, person }),
+        onLeave: (room, person) => bus.publish({ kind: 'presence.left', server, room, person }),
+        onSeen: ({ id }, lastSeen) => users.seen(id, lastSeen),
+      },
     });
-    this.presence = new Presence({ ...parts, local: () => this.local.all() }, presenceGrace, {
-      onEnter: (room, { username }) => announcer.joined(room, username, this.presence.count(room)),
-      onLeave: (room, { username }) =>
-        announcer.left(room, username, this.presence.count(room) + 1),
-      onLost: ({ id }, lastSeen) => users.seen(id, lastSeen),
+    this.presence = new Presence({
+      bus,
+      clock,
+      local: () => this.local.all(),
+      grace,
+      events: {
+        onEnter: (room, { username }) =>
+          announcer.joined(room, username, this.presence.count(room)),
+        onLeave: (room, { username }) =>
+          announcer.left(room, username, this.presence.count(room) + 1),
+        onLost: ({ id }, lastSeen) => users.seen(id, lastSeen),
+      },
     });
   }
 

@@ -29,11 +29,9 @@ export interface LocalPresenceEvents {
 export class LocalPresence {
   readonly #rooms = new Map<number, Attendance>();
 
-  /** @param grace seconds that a dropped user stays present */
+  /** @param options `grace`: seconds that a dropped user stays present */
   constructor(
-    private readonly parts: { clock: Clock },
-    private readonly grace: number,
-    private readonly events: LocalPresenceEvents,
+    private readonly options: { clock: Clock; grace: number; events: LocalPresenceEvents },
   ) {}
 
   /** A connection of this user joins the room. */
@@ -48,14 +46,14 @@ export class LocalPresence {
       delete attendee.droppedAt;
     } else {
       attendance.people.set(person.id, { person, connections: 1 });
-      this.events.onEnter(room, person);
+      this.options.events.onEnter(room, person);
     }
   }
 
   /** A connection of this user leaves the room on request. */
   leave(room: RoomRef, person: Person): void {
     if (this.#disconnect(room, person))
-      this.#remove(room, person, new Date(this.parts.clock.now()));
+      this.#remove(room, person, new Date(this.options.clock.now()));
   }
 
   /** A connection of this user was lost at `at`; the user may be back soon. */
@@ -63,8 +61,8 @@ export class LocalPresence {
     const attendee = this.#disconnect(room, person);
     if (!attendee) return;
     attendee.droppedAt = at;
-    const { clock } = this.parts;
-    const remaining = at.getTime() + this.grace * 1000 - clock.now();
+    const { clock, grace } = this.options;
+    const remaining = at.getTime() + grace * 1000 - clock.now();
     if (remaining <= 0) this.#remove(room, person, at);
     else attendee.endGrace = clock.timer(remaining, () => this.#remove(room, person, at));
   }
@@ -85,7 +83,7 @@ export class LocalPresence {
     for (const { people } of this.#rooms.values()) {
       for (const { person, endGrace, droppedAt } of people.values()) {
         endGrace?.();
-        this.events.onSeen(person, droppedAt ?? new Date(this.parts.clock.now()));
+        this.options.events.onSeen(person, droppedAt ?? new Date(this.options.clock.now()));
       }
     }
     this.#rooms.clear();
@@ -104,7 +102,7 @@ export class LocalPresence {
     people?.get(person.id)?.endGrace?.();
     people?.delete(person.id);
     if (people?.size === 0) this.#rooms.delete(room.id);
-    this.events.onLeave(room, person);
-    this.events.onSeen(person, lastSeen);
+    this.options.events.onLeave(room, person);
+    this.options.events.onSeen(person, lastSeen);
   }
 }

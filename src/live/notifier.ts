@@ -40,7 +40,11 @@ export class Notifier {
       bus: Bus;
     },
   ) {
-    this.#lookAgain = new RetryLoop(parts, 'looking for notifications', () => this.#showMissed());
+    this.#lookAgain = new RetryLoop({
+      ...parts,
+      name: 'looking for notifications',
+      work: () => this.#showMissed(),
+    });
     this.#unsubscribe = parts.bus.subscribe({
       notified: ({ notified }) => void this.#deliver(notified),
       'server.lost': () => this.#lookAgain.trigger(),

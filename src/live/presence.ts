@@ -23,6 +23,16 @@ export interface PresenceEvents {
   onLost(person: Person, lastSeen: Date): void;
 }
 
+interface PresenceParts {
+  bus: Bus;
+  clock: Clock;
+  /** The users on this server. */
+  local(): PeopleOfRoom[];
+  /** Seconds that users of a lost server stay present, its lease included. */
+  grace: number;
+  events: PresenceEvents;
+}
+
 /** The shortest time between snapshots, in milliseconds, however many servers ask. */
 const SNAPSHOT_EVERY_MS = 100;
 
@@ -42,15 +52,7 @@ export class Presence {
   #isAsking = false;
   #onServer: (() => void) | undefined;
 
-  /**
-   * @param parts `local`: the users on this server
-   * @param grace seconds that users of a lost server stay present, its lease included
-   */
-  constructor(
-    private readonly parts: { bus: Bus; clock: Clock; local: () => PeopleOfRoom[] },
-    private readonly grace: number,
-    private readonly events: PresenceEvents,
-  ) {
+  constructor(private readonly parts: PresenceParts) {
     this.#unsubscribe = parts.bus.subscribe(this.#listener());
   }
 
@@ -134,7 +136,7 @@ export class Presence {
     } else {
       present.people.set(person.id, { person, servers: new Set([server]) });
       this.#online.set(person.id, (this.#online.get(person.id) ?? 0) + 1);
-      this.events.onEnter(room, person);
+      this.parts.events.onEnter(room, person);
     }
   }
 
@@ -148,7 +150,7 @@ export class Presence {
     const left = (this.#online.get(id) ?? 1) - 1;
     if (left > 0) this.#online.set(id, left);
     else this.#online.delete(id);
-    this.events.onLeave(room, user.person);
+    this.parts.events.onLeave(room, user.person);
     return true;
   }
 
@@ -172,7 +174,7 @@ export class Presence {
     // A server that stops announces it, and then its lease lapses too.
     if (!this.#servers.delete(server)) return;
     const lastSeen = new Date(this.parts.clock.now() - silent);
-    const remaining = this.grace * 1000 - silent;
+    const remaining = this.parts.grace * 1000 - silent;
     const forget = () => this.#forget(server, lastSeen);
     if (remaining > 0) this.parts.clock.timer(remaining, forget);
     else forget();
@@ -182,7 +184,7 @@ export class Presence {
     // The server was only cut off, and is back.
     if (this.#servers.has(server)) return;
     for (const [room, person] of this.#of(server)) {
-      if (this.#remove(server, room, person)) this.events.onLost(person, lastSeen);
+      if (this.#remove(server, room, person)) this.parts.events.onLost(person, lastSeen);
     }
   }
 

@@ -25,7 +25,11 @@ export class Resync {
     private readonly parts: ResyncParts,
     private readonly publish: (event: BusEvent) => void,
   ) {
-    this.#loop = new RetryLoop(parts, 'comparing the rooms', () => this.#compare());
+    this.#loop = new RetryLoop({
+      ...parts,
+      name: 'comparing the rooms',
+      work: () => this.#compare(),
+    });
   }
 
   /** Whether the state of the room and its memberships is certain. */

@@ -124,54 +124,59 @@ export class LiveRoom {
   }
 }
 
+interface SubscriptionOptions {
+  live: LiveRoom;
+  /** Of the principal at the moment of subscribing. */
+  membership: Membership;
+  /** The present principal, which a fresh token may change. */
+  principal(): Principal;
+  /** The reader may no longer be here. */
+  onRevoked(reason: ChatError): void;
+  /** Stops and restarts the frames of the room, for readers with a socket. */
+  outbound?: { pause(): void; resume(): void };
+}
+
 /** The subscription of a reader to a live room, which ends with the right to it. */
 export class Subscription {
+  readonly live: LiveRoom;
+  #membership: Membership;
   readonly #end: (() => void)[];
 
-  /**
-   * @param membership of the principal at the moment of subscribing
-   * @param principal returns the present principal, which a fresh token may change
-   * @param onRevoked is called when the reader may no longer be here
-   * @param outbound stops and restarts the frames of the room, for readers with a socket
-   */
-  constructor(
-    readonly live: LiveRoom,
-    private membership: Membership,
-    private readonly principal: () => Principal,
-    private readonly onRevoked: (reason: ChatError) => void,
-    private readonly outbound?: { pause(): void; resume(): void },
-  ) {
+  constructor(private readonly options: SubscriptionOptions) {
+    const { live, membership } = options;
+    this.live = live;
+    this.#membership = membership;
     this.#end = [live.hold(), live.add(this)];
   }
 
   /** The id of the user; 0 for a reader without a user. */
   get userId(): number {
-    return this.principal().user?.id ?? 0;
+    return this.options.principal().user?.id ?? 0;
   }
 
   get membershipVersion(): number {
-    return this.membership.version;
+    return this.#membership.version;
   }
 
   /** Stops frames until {@link resume}, which must be called in the same synchronous step. */
   pause(): void {
-    this.outbound?.pause();
+    this.options.outbound?.pause();
   }
 
   resume(): void {
-    this.outbound?.resume();
+    this.options.outbound?.resume();
   }
 
   /** @throws {ChatError} `muted` */
   checkMayWrite(): void {
-    const refused = refusalIn(this.live.room, this.membership, this.principal(), 'write');
+    const refused = refusalIn(this.live.room, this.#membership, this.options.principal(), 'write');
     if (refused) throw refused;
   }
 
   /** Checks again whether the reader may be here. */
   check(): void {
-    const refused = refusalIn(this.live.room, this.membership, this.principal(), 'read');
-    if (refused) this.onRevoked(refused);
+    const refused = refusalIn(this.live.room, this.#membership, this.options.principal(), 'read');
+    if (refused) this.options.onRevoked(refused);
   }
 
   end(): void {
@@ -180,13 +185,13 @@ export class Subscription {
 
   /** Ends the subscription of a reader that may no longer be here. */
   revoke(reason: ChatError): void {
-    this.onRevoked(reason);
+    this.options.onRevoked(reason);
   }
 
   /** Takes over the reader's membership, unless it is older than the known one. */
   setMembership(membership: Membership): void {
-    if (membership.version < this.membership.version) return;
-    this.membership = membership;
+    if (membership.version < this.#membership.version) return;
+    this.#membership = membership;
     this.check();
   }
 }

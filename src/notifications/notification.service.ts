@@ -63,7 +63,11 @@ export class NotificationService {
   constructor(
     private readonly parts: { db: Database; messages: MessageReader; bus: Bus; clock: Clock },
   ) {
-    this.#newest = new Batcher((userIds) => this.#findNewest(userIds), parts.clock, USERS_AT_ONCE);
+    this.#newest = new Batcher({
+      run: (userIds) => this.#findNewest(userIds),
+      clock: parts.clock,
+      most: USERS_AT_ONCE,
+    });
   }
 
   /**

@@ -17,7 +17,7 @@ export class RoomPurge {
   #closed = false;
 
   constructor(private readonly parts: { db: Database; clock: Clock; log: Logger }) {
-    this.#loop = new RetryLoop(parts, 'purging rooms', () => this.#purge());
+    this.#loop = new RetryLoop({ ...parts, name: 'purging rooms', work: () => this.#purge() });
   }
 
   start(): void {

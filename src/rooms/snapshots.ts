@@ -16,7 +16,7 @@ const AT_ONCE = 500;
 
 /** Reads the states of many rooms at once. */
 export class RoomSnapshots {
-  constructor(private readonly db: Database) {}
+  constructor(private readonly parts: { db: Database }) {}
 
   /**
    * @param asked rooms by their ids, each with the ids of the users in question
@@ -39,7 +39,7 @@ export class RoomSnapshots {
     for (let from = 0; from < userIds.length; from += AT_ONCE) {
       const ids = array(userIds.slice(from, from + AT_ONCE));
       const found = await rows<{ userId: number; id: number; rev: number }>(
-        this.db,
+        this.parts.db,
         sql`
           select direct_low as "userId", id, rev::float8 as rev from ${rooms}
             where direct_low = any(${ids}::int[])
@@ -63,7 +63,7 @@ export class RoomSnapshots {
    */
   async renewEpoch({ id, epoch, version }: Room): Promise<Room | undefined> {
     const isThis = eq(rooms.id, id);
-    await this.db
+    await this.parts.db
       .update(rooms)
       // Above every version that any server knows.
       .set({
@@ -71,12 +71,12 @@ export class RoomSnapshots {
         version: sql`greatest(${rooms.version}, ${version}) + 1`,
       })
       .where(and(isThis, eq(rooms.epoch, epoch)));
-    const [room] = await this.db.select(roomColumns).from(rooms).where(isThis);
+    const [room] = await this.parts.db.select(roomColumns).from(rooms).where(isThis);
     return room;
   }
 
   async #some(ids: number[], asked: Map<number, number[]>): Promise<RoomSnapshot[]> {
-    const found = await this.db
+    const found = await this.parts.db
       .select({ room: roomColumns, rev: rooms.rev })
       .from(rooms)
       .where(inArray(rooms.id, ids));
@@ -85,7 +85,7 @@ export class RoomSnapshots {
     const known =
       userIds.length === 0
         ? []
-        : await this.db
+        : await this.parts.db
             .select()
             .from(memberships)
             .where(and(inArray(memberships.roomId, closed), inArray(memberships.userId, userIds)));

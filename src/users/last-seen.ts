@@ -12,7 +12,7 @@ export class LastSeen {
   readonly #loop: RetryLoop;
 
   constructor(private readonly parts: { db: Database; clock: Clock; log: Logger }) {
-    this.#loop = new RetryLoop(parts, 'storing lastSeen', () => this.#store());
+    this.#loop = new RetryLoop({ ...parts, name: 'storing lastSeen', work: () => this.#store() });
   }
 
   /**

@@ -59,9 +59,12 @@ export class UserService {
     this.db = db;
     this.bus = bus;
     this.#lastSeen = new LastSeen({ db, clock, log });
-    this.#lookAgain = new RetryLoop({ clock, log }, 'reading watched users', () =>
-      this.#lookAtWatched(),
-    );
+    this.#lookAgain = new RetryLoop({
+      clock,
+      log,
+      name: 'reading watched users',
+      work: () => this.#lookAtWatched(),
+    });
     this.#unsubscribe = bus.subscribe({
       'user.updated': ({ user }) => this.#apply(user),
       resync: ({ roomIds }) => {

@@ -65,14 +65,11 @@ export class Connection {
   readonly #invalid: Strikes;
   readonly #tooFast: Strikes;
 
-  constructor(
-    private readonly socket: Socket,
-    private readonly parts: ConnectionParts,
-    handshake: Handshake,
-  ) {
+  constructor(private readonly parts: ConnectionParts & { socket: Socket; handshake: Handshake }) {
+    const { clock, socket, handshake } = parts;
     this.#frames = parts.limits.forFrames();
-    this.#invalid = new Strikes(parts, MAX_INVALID_FRAMES, MINUTE_MS);
-    this.#tooFast = new Strikes(parts, MAX_TOO_FAST, MINUTE_MS);
+    this.#invalid = new Strikes({ clock, limit: MAX_INVALID_FRAMES, within: MINUTE_MS });
+    this.#tooFast = new Strikes({ clock, limit: MAX_TOO_FAST, within: MINUTE_MS });
     const outbound = {
       send: (...frames: string[]) => this.#send(...frames),
       flush: () => this.#flush(),
@@ -80,7 +77,7 @@ export class Connection {
       unsubscribe: (topic: string) => this.#open && socket.unsubscribe(topic),
       end: (reason: Disconnect) => this.#end(reason),
     };
-    this.#session = new Session(parts, outbound, handshake);
+    this.#session = new Session({ ...parts, outbound });
     this.#inbox = new Inbox(
       (item) => (typeof item === 'function' ? item() : this.#handle(item)),
       // A back end with `API_KEY` posts for many users.
@@ -233,7 +230,7 @@ export class Connection {
     if (this.#ended) return;
     this.#flush();
     this.#ended = true;
-    if (this.#open) this.socket.close(closeCode, message);
+    if (this.#open) this.parts.socket.close(closeCode, message);
     this.#open = false;
   }
 
@@ -247,7 +244,7 @@ export class Connection {
     if (this.#outbox.length === 0) return;
     const frames = this.#outbox;
     this.#outbox = [];
-    if (this.#open) this.socket.send(frames);
+    if (this.#open) this.parts.socket.send(frames);
   }
 }
 

@@ -32,13 +32,15 @@ export class Credentials {
   #isOver = false;
   private identity: Identity;
 
-  /** @param onEnd is called when the connection must end; it may be called more than once */
+  /** @param parts `onEnd` is called when the connection must end; it may be called more than once */
   constructor(
-    private readonly parts: CredentialsParts,
-    private readonly handshake: Handshake,
-    private readonly onEnd: (reason: Disconnect) => void,
+    private readonly parts: CredentialsParts & {
+      handshake: Handshake;
+      onEnd(reason: Disconnect): void;
+    },
   ) {
-    const { identity } = handshake;
+    const { onEnd } = parts;
+    const { identity } = parts.handshake;
     this.identity = identity;
     const isAwaited = identity.kind === 'guest' && !parts.auth.isOpen;
     const late = new ChatError('unauthorized', 'The connection showed no token in time.');
@@ -102,7 +104,7 @@ export class Credentials {
 
   /** The user of this connection with its identity. */
   principal(user: Person): Principal {
-    return { identity: this.identity, user, address: this.handshake.address };
+    return { identity: this.identity, user, address: this.parts.handshake.address };
   }
 
   /** Registers the function that is called once for each token, a minute before its end, with the seconds left. */
@@ -140,7 +142,7 @@ export class Credentials {
 
   /** The previous watch is ended only once the new one is set up. */
   async #watch(identity: Identity, user: UserState): Promise<void> {
-    const endWatch = await this.parts.auth.watch(identity, user, this.onEnd);
+    const endWatch = await this.parts.auth.watch(identity, user, this.parts.onEnd);
     this.#endWatch?.();
     this.#endWatch = endWatch;
     if (this.#isOver) endWatch();

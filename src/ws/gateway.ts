@@ -112,7 +112,11 @@ export class Gateway {
       sendPings: false,
       open: (ws) => {
         this.#open.add(ws);
-        ws.data.connection = new Connection(this.#socket(ws), this.#parts, ws.data.handshake);
+        ws.data.connection = new Connection({
+          ...this.#parts,
+          socket: this.#socket(ws),
+          handshake: ws.data.handshake,
+        });
       },
       message: (ws, raw) => {
         ws.data.isSilent = false;

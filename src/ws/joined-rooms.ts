@@ -19,23 +19,23 @@ export interface Outbound {
 /** The most rooms that one connection may be in. */
 const MAX_ROOMS = 1000;
 
+interface JoinedRoomsParts {
+  protocol: 0 | 1;
+  outbound: Pick<Outbound, 'subscribe' | 'unsubscribe'>;
+  presence: LocalPresence;
+  /** The user of the connection, with the identity of its latest token. */
+  author(): Author;
+  /** The connection may no longer be in a room. */
+  onEvict(reason: ChatError): void;
+}
+
 /** The rooms that a connection is in, by their names. */
 export class JoinedRooms {
   readonly #subscriptions = new Map<string, Subscription>();
   /** The topics that the connection is subscribed to, by room. */
   readonly #topics = new Map<string, string>();
 
-  /**
-   * @param author returns the user of the connection, with the identity of its latest token
-   * @param onEvict is called when the connection may no longer be in a room
-   */
-  constructor(
-    private readonly protocol: 0 | 1,
-    private readonly author: () => Author,
-    private readonly outbound: Pick<Outbound, 'subscribe' | 'unsubscribe'>,
-    private readonly presence: LocalPresence,
-    private readonly onEvict: (reason: ChatError) => void,
-  ) {}
+  constructor(private readonly parts: JoinedRoomsParts) {}
 
   get(name: string): Subscription | undefined {
     return this.#subscriptions.get(name);
@@ -62,51 +62,52 @@ export class JoinedRooms {
     if (known?.live === live) return;
     // Another room has this name now.
     if (known) this.leave(known);
-    const subscription: Subscription = new Subscription(
+    const { author, outbound, presence } = this.parts;
+    const subscription: Subscription = new Subscription({
       live,
       membership,
-      this.author,
-      (reason) => this.#evict(subscription, reason),
-      {
-        pause: () => this.#withTopic(live, (topic) => this.outbound.unsubscribe(topic)),
-        resume: () => this.#withTopic(live, (topic) => this.outbound.subscribe(topic)),
+      principal: author,
+      onRevoked: (reason) => this.#evict(subscription, reason),
+      outbound: {
+        pause: () => this.#withTopic(live, (topic) => outbound.unsubscribe(topic)),
+        resume: () => this.#withTopic(live, (topic) => outbound.subscribe(topic)),
       },
-    );
+    });
     this.#subscriptions.set(live.name, subscription);
-    this.presence.connect(live.room, this.author().user);
+    presence.connect(live.room, author().user);
   }
 
   /** @param isBatched whether changes that were committed together come together */
   listen(live: LiveRoom, isBatched: boolean): void {
     const topic = this.#topicOf(live, isBatched);
     if (topic === undefined || topic === this.#topics.get(live.name)) return;
-    this.#withTopic(live, (before) => this.outbound.unsubscribe(before));
+    this.#withTopic(live, (before) => this.parts.outbound.unsubscribe(before));
     this.#topics.set(live.name, topic);
-    this.outbound.subscribe(topic);
+    this.parts.outbound.subscribe(topic);
   }
 
   leave(subscription: Subscription): void {
     this.#exit(subscription);
-    this.presence.leave(subscription.live.room, this.author().user);
+    this.parts.presence.leave(subscription.live.room, this.parts.author().user);
   }
 
   /** Leaves a room without a reply, as if the connection had been lost at `at`. */
   drop(subscription: Subscription, at: Date): void {
     this.#exit(subscription);
-    this.presence.drop(subscription.live.room, this.author().user, at);
+    this.parts.presence.drop(subscription.live.room, this.parts.author().user, at);
   }
 
   #evict(subscription: Subscription, reason: ChatError): void {
     this.#exit(subscription);
-    this.onEvict(reason);
-    this.presence.leave(subscription.live.room, this.author().user);
+    this.parts.onEvict(reason);
+    this.parts.presence.leave(subscription.live.room, this.parts.author().user);
   }
 
   #exit(subscription: Subscription): void {
     subscription.end();
     const { live } = subscription;
     this.#subscriptions.delete(live.name);
-    this.#withTopic(live, (topic) => this.outbound.unsubscribe(topic));
+    this.#withTopic(live, (topic) => this.parts.outbound.unsubscribe(topic));
     this.#topics.delete(live.name);
   }
 
@@ -118,7 +119,7 @@ export class JoinedRooms {
   /** The topic of a room; a direct room has none, since its frames come on the user's own topic. */
   #topicOf({ room }: LiveRoom, isBatched: boolean): string | undefined {
     if (room.direct) return undefined;
-    if (this.protocol === 0) return topics.basic(room.id);
+    if (this.parts.protocol === 0) return topics.basic(room.id);
     return isBatched ? topics.batched(room.id) : topics.full(room.id);
   }
 }

@@ -58,12 +58,9 @@ export class Session {
   #state: State = { isJoined: false };
   readonly #credentials: Credentials;
 
-  constructor(
-    private readonly parts: SessionParts,
-    private readonly outbound: Outbound,
-    handshake: Handshake,
-  ) {
-    this.#credentials = new Credentials(parts, handshake, (reason) => outbound.end(reason));
+  constructor(private readonly parts: SessionParts & { outbound: Outbound; handshake: Handshake }) {
+    const { outbound, handshake } = parts;
+    this.#credentials = new Credentials({ ...parts, onEnd: (reason) => outbound.end(reason) });
     this.reader = networkOf(handshake.address);
   }
 
@@ -186,8 +183,8 @@ export class Session {
     const known = rooms.get(live.name);
     if (isComplete) rooms.enter(live, membership);
     else if (known) rooms.drop(known, new Date(this.parts.clock.now()));
-    this.outbound.send(...reply());
-    this.outbound.flush();
+    this.parts.outbound.send(...reply());
+    this.parts.outbound.flush();
     if (isComplete) rooms.listen(live, isBatched);
   }
 
@@ -227,12 +224,12 @@ export class Session {
   }
 
   send(frame: ServerFrame): void {
-    this.outbound.send(encode(frame));
+    this.parts.outbound.send(encode(frame));
   }
 
   /** Sends a frame that is encoded already. */
   sendText(frame: string): void {
-    this.outbound.send(frame);
+    this.parts.outbound.send(frame);
   }
 
   /** Sends an `ack` for a frame with an id. */
@@ -257,19 +254,20 @@ export class Session {
   #begin(user: Person, protocol: 0 | 1): Joined {
     let stopListening = () => {};
     if (protocol === 1) {
-      stopListening = this.#listen(user, (frame) => this.outbound.send(frame));
+      stopListening = this.#listen(user, (frame) => this.parts.outbound.send(frame));
       this.#credentials.warnBy((seconds) => this.send({ type: 'expiring', seconds }));
     }
-    const rooms = new JoinedRooms(
+    const { outbound, live } = this.parts;
+    const rooms = new JoinedRooms({
       protocol,
-      () => this.principal(user),
-      this.outbound,
-      this.parts.live.local,
-      (reason) => {
-        if (reason instanceof Disconnect) this.outbound.end(reason);
+      outbound,
+      presence: live.local,
+      author: () => this.principal(user),
+      onEvict: (reason) => {
+        if (reason instanceof Disconnect) outbound.end(reason);
         else this.send({ type: 'error', code: reason.code, content: reason.message });
       },
-    );
+    });
     const scope = scopeOf(this.principal(user).identity);
     return { isJoined: true, user, protocol, rooms, stopListening, scope };
   }
@@ -277,7 +275,7 @@ export class Session {
   /** Starts the personal frames of the user, within the scope of the token. */
   #listen(user: Person, greet = (_: string) => {}): () => void {
     const scope = scopeOf(this.principal(user).identity);
-    return this.parts.live.listen({ id: user.id, scope }, this.outbound, greet);
+    return this.parts.live.listen({ id: user.id, scope }, this.parts.outbound, greet);
   }
 }
 

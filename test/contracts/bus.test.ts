@@ -22,7 +22,7 @@ const log = createLogger('silent');
 
 async function join(url: string, cluster: string) {
   const roll = { say: async () => {}, all: async () => [] };
-  const bus = new RedisStreams({ roll, clock: systemClock, ids: systemIds, log }, url, cluster);
+  const bus = new RedisStreams({ roll, clock: systemClock, ids: systemIds, log, url, cluster });
   const others = await bus.start();
   return { bus, others, listener: new Listener(bus), close: () => bus.close() };
 }

@@ -23,7 +23,7 @@ import type { RoomSnapshots } from '../../src/rooms/snapshots.ts';
 import type { AuthService } from '../../src/users/auth/auth.service.ts';
 import type { UserService } from '../../src/users/user.service.ts';
 import { createCommands } from '../../src/ws/commands.ts';
-import { Connection } from '../../src/ws/connection.ts';
+import { Connection, type ConnectionParts } from '../../src/ws/connection.ts';
 import { settle, TestClock } from './clock.ts';
 import { ROOM } from './room.ts';
 import { parseServerFrame } from './server-frame.ts';
@@ -333,7 +333,7 @@ export class LiveCore {
   /** When each user was last seen, as far as that was noted. */
   readonly seen = new Map<number, Date>();
   readonly #connections = new Map<string, TestConnection>();
-  readonly #parts: ConstructorParameters<typeof Connection>[1];
+  readonly #parts: ConnectionParts;
 
   /** @param presenceGrace seconds that a dropped user stays present */
   constructor({ presenceGrace = 5 } = {}) {
@@ -531,7 +531,7 @@ export class LiveCore {
       },
     };
     const handshake = { identity: { kind: 'guest' as const }, address: '127.0.0.1' };
-    const connection = new Connection(socket, this.#parts, handshake);
+    const connection = new Connection({ ...this.#parts, socket, handshake });
     const made: TestConnection = { connection, topics, frames, taken: 0 };
     this.#connections.set(id, made);
     return made;

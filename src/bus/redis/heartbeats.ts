@@ -22,17 +22,13 @@ export class Heartbeats {
   #heardAt = Number.NEGATIVE_INFINITY;
   #inSyncAt = Number.NEGATIVE_INFINITY;
 
-  /** @param others the other servers that are known to be alive */
-  constructor(
-    private readonly clock: Clock,
-    private readonly server: string,
-    private readonly others: () => string[],
-  ) {}
+  /** @param options `others`: the other servers that are known to be alive */
+  constructor(private readonly options: { clock: Clock; server: string; others(): string[] }) {}
 
   /** The number of the next heartbeat, which must be sent at once. */
   next(): number {
     this.#sent += 1;
-    this.#sentAt.set(this.#sent, this.clock.monotonic());
+    this.#sentAt.set(this.#sent, this.options.clock.monotonic());
     this.#sentAt.delete(this.#sent - MAX_UNDER_WAY);
     return this.#sent;
   }
@@ -43,7 +39,7 @@ export class Heartbeats {
    * @param appendedAt by Redis' clock, in milliseconds
    */
   read(server: string, number: number, appendedAt: number): void {
-    if (server !== this.server) {
+    if (server !== this.options.server) {
       this.#appendedAt.set(server, appendedAt);
       return;
     }
@@ -53,7 +49,7 @@ export class Heartbeats {
     this.#heardAt = sentAt;
     const isFresh = (other: string) =>
       appendedAt - (this.#appendedAt.get(other) ?? Number.NEGATIVE_INFINITY) < FRESH_MS;
-    if (this.others().every(isFresh)) this.#inSyncAt = sentAt;
+    if (this.options.others().every(isFresh)) this.#inSyncAt = sentAt;
   }
 
   /** Forgets a server that has ended. */
@@ -63,11 +59,11 @@ export class Heartbeats {
 
   /** Whether all events that the others had published a moment ago have arrived. */
   get isInSync(): boolean {
-    return this.clock.monotonic() - this.#inSyncAt < FRESH_MS;
+    return this.options.clock.monotonic() - this.#inSyncAt < FRESH_MS;
   }
 
   /** The time since this server last read a heartbeat of its own, in milliseconds. */
   get silence(): number {
-    return this.clock.monotonic() - this.#heardAt;
+    return this.options.clock.monotonic() - this.#heardAt;
   }
 }

@@ -13,6 +13,18 @@ export interface Roll {
 /** How often the list is read while it has servers, in milliseconds. */
 const LOOK_EVERY_MS = 2000;
 
+interface IsolatedServersParts {
+  roll: Roll;
+  clock: Clock;
+  log: Logger;
+  /** Names this server. */
+  server: string;
+  /** Whether a server reaches this one. */
+  isHeard(server: string): boolean;
+  /** The last isolated server has ended, or is back. */
+  onGone(): void;
+}
+
 /** The servers that may run although no event of theirs arrives: they commit changes that they cannot publish. */
 export class IsolatedServers {
   #servers = new Set<string>();
@@ -21,20 +33,17 @@ export class IsolatedServers {
   #cancel: Cancel = () => {};
   #isClosed = false;
 
-  /**
-   * @param server names this server
-   * @param events `isHeard` tells whether a server reaches this one; `onGone` is called when the last isolated
-   *   server has ended, or is back
-   */
-  constructor(
-    private readonly parts: { roll: Roll; clock: Clock; log: Logger },
-    private readonly server: string,
-    private readonly events: { isHeard(server: string): boolean; onGone(): void },
-  ) {
-    this.#looking = new RetryLoop(parts, 'looking for isolated servers', () => this.look());
-    this.#saying = new RetryLoop(parts, 'listing this server as isolated', () =>
-      parts.roll.say(server),
-    );
+  constructor(private readonly parts: IsolatedServersParts) {
+    this.#looking = new RetryLoop({
+      ...parts,
+      name: 'looking for isolated servers',
+      work: () => this.look(),
+    });
+    this.#saying = new RetryLoop({
+      ...parts,
+      name: 'listing this server as isolated',
+      work: () => parts.roll.say(parts.server),
+    });
   }
 
   get isEmpty(): boolean {
@@ -56,9 +65,9 @@ export class IsolatedServers {
   async look(): Promise<void> {
     const wasEmpty = this.isEmpty;
     const found = await this.parts.roll.all();
-    const { isHeard } = this.events;
-    this.#servers = new Set(found.filter((name) => name !== this.server && !isHeard(name)));
-    if (!wasEmpty && this.isEmpty) this.events.onGone();
+    const { server, isHeard } = this.parts;
+    this.#servers = new Set(found.filter((name) => name !== server && !isHeard(name)));
+    if (!wasEmpty && this.isEmpty) this.parts.onGone();
     this.#cancel();
     if (this.isEmpty || this.#isClosed) return;
     this.#cancel = this.parts.clock.timer(LOOK_EVERY_MS, () => this.#looking.trigger());

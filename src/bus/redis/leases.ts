@@ -31,12 +31,15 @@ export class Leases {
   readonly #others = new Map<string, number>();
   #upSince = 0;
 
-  /** @param key of the sorted set */
+  /** @param options `key`: of the sorted set */
   constructor(
-    private readonly parts: { link: RedisLink; clock: Clock },
-    private readonly key: string,
-    private readonly server: string,
-    private readonly events: LeaseEvents,
+    private readonly options: {
+      link: RedisLink;
+      clock: Clock;
+      key: string;
+      server: string;
+      events: LeaseEvents;
+    },
   ) {}
 
   /** The other servers that are known to be alive. */
@@ -46,7 +49,7 @@ export class Leases {
 
   /** Starts again after an outage of Redis. The others need time to renew their leases too. */
   begin(): void {
-    this.#upSince = this.parts.clock.monotonic();
+    this.#upSince = this.options.clock.monotonic();
   }
 
   /** Notes a sign of life of a server. */
@@ -61,22 +64,24 @@ export class Leases {
 
   /** @throws the errors of {@link RedisLink.send} */
   async renew(): Promise<void> {
-    const reply = await this.parts.link.send('EVAL', RENEW, 1, this.key, this.server, LEASE_MS);
+    const { link, clock, key, server: own, events } = this.options;
+    const reply = await link.send('EVAL', RENEW, 1, key, own, LEASE_MS);
     const [known, ...alive] = reply as [number, ...string[]];
-    if (known === 0) this.events.onNone();
-    for (const server of alive) if (server !== this.server) this.#others.set(server, 0);
-    if (this.parts.clock.monotonic() - this.#upSince < LEASE_MS) return;
+    if (known === 0) events.onNone();
+    for (const server of alive) if (server !== own) this.#others.set(server, 0);
+    if (clock.monotonic() - this.#upSince < LEASE_MS) return;
     for (const [server, missed] of this.#others) {
       if (alive.includes(server)) continue;
       this.#others.set(server, missed + 1);
       if (missed + 1 < MISSES) continue;
       this.#others.delete(server);
-      this.events.onLapse(server, LEASE_MS);
+      events.onLapse(server, LEASE_MS);
     }
   }
 
   /** Gives the lease back. @throws the errors of {@link RedisLink.send} */
   async end(): Promise<void> {
-    await this.parts.link.send('ZREM', this.key, this.server);
+    const { link, key, server } = this.options;
+    await link.send('ZREM', key, server);
   }
 }

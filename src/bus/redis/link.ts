@@ -7,9 +7,21 @@ const CONNECT_MS = 2000;
 const RETRY_MS = 250;
 const WATCH_EVERY_MS = 500;
 
-export interface LinkListener {
+export interface LinkOptions {
+  clock: Clock;
+  /** `redis://` or `rediss://` */
+  url: string;
+  /** Called after each connect. */
   onUp?(): void;
+  /** Called after each loss of the connection. */
   onDown?(reason: string): void;
+  /**
+   * How long Redis may leave everything unanswered, in milliseconds, until it counts as away: a Redis that hangs
+   * keeps its connections.
+   */
+  patience?: number;
+  /** How Redis is reached; by Bun's client unless it is given. */
+  connect?: Connect | undefined;
 }
 
 /** The part of Bun's client that a link needs: one connection, which is not made again. */
@@ -36,19 +48,8 @@ export class RedisLink {
   readonly #stopWatching: Cancel;
   readonly #tried = Promise.withResolvers<void>();
 
-  /**
-   * @param url `redis://` or `rediss://`
-   * @param listener `onUp` is called after each connect, `onDown` after each loss of the connection
-   * @param patience how long Redis may leave everything unanswered, in milliseconds, until it counts as
-   *   away: a Redis that hangs keeps its connections
-   */
-  constructor(
-    private readonly parts: { clock: Clock; connect?: Connect | undefined },
-    private readonly url: string,
-    private readonly listener: LinkListener = {},
-    private readonly patience = PATIENCE_MS,
-  ) {
-    this.#stopWatching = parts.clock.every(WATCH_EVERY_MS, () => this.#checkProgress());
+  constructor(private readonly options: LinkOptions) {
+    this.#stopWatching = options.clock.every(WATCH_EVERY_MS, () => this.#checkProgress());
     void this.#connect();
   }
 
@@ -75,14 +76,14 @@ export class RedisLink {
   async send(command: string, ...args: (string | number)[]): Promise<unknown> {
     const client = this.#client;
     if (!client) throw new Error('Redis is away');
-    if (this.#unanswered === 0) this.#progressAt = this.parts.clock.monotonic();
+    if (this.#unanswered === 0) this.#progressAt = this.options.clock.monotonic();
     this.#unanswered += 1;
     try {
       return await client.send(command, args.map(String));
     } finally {
       if (client === this.#client) {
         this.#unanswered -= 1;
-        this.#progressAt = this.parts.clock.monotonic();
+        this.#progressAt = this.options.clock.monotonic();
       }
     }
   }
@@ -100,7 +101,7 @@ export class RedisLink {
 
   async #connect(): Promise<void> {
     while (!this.#closed) {
-      const client = (this.parts.connect ?? overBun)(this.url);
+      const client = (this.options.connect ?? overBun)(this.options.url);
       const ended = new Promise<string>((done) => {
         client.onclose = (error) => done(error?.message ?? 'closed');
       });
@@ -114,20 +115,20 @@ export class RedisLink {
       if (isUp && !this.#closed) {
         this.#unanswered = 0;
         this.#client = client;
-        this.listener.onUp?.();
+        this.options.onUp?.();
         this.#tried.resolve();
         const reason = await ended;
         this.#client = undefined;
-        if (!this.#closed) this.listener.onDown?.(reason);
+        if (!this.#closed) this.options.onDown?.(reason);
       }
       client.close();
       this.#tried.resolve();
-      await this.parts.clock.sleep(RETRY_MS);
+      await this.options.clock.sleep(RETRY_MS);
     }
   }
 
   #checkProgress(): void {
-    if (this.#unanswered > 0 && this.parts.clock.monotonic() - this.#progressAt > this.patience)
-      this.reset();
+    const { clock, patience = PATIENCE_MS } = this.options;
+    if (this.#unanswered > 0 && clock.monotonic() - this.#progressAt > patience) this.reset();
   }
 }

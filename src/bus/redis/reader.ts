@@ -7,7 +7,15 @@ import { type Connect, PATIENCE_MS, RedisLink } from './link.ts';
 const READ_AT_ONCE = 200;
 const BLOCK_MS = 1000;
 
-export interface StreamReaderEvents {
+export interface StreamReaderOptions {
+  clock: Clock;
+  log: Logger;
+  /** Of the Redis. */
+  url: string;
+  /** The keys of the streams, that of the heartbeats last. */
+  keys: string[];
+  /** As in {@link LinkOptions}. */
+  connect?: Connect | undefined;
   onEntry(entry: Entry): void;
   /** Handles an entry of the last stream, after all entries of the others that were appended before it. */
   onBeat(entry: Entry): void;
@@ -23,21 +31,19 @@ export class StreamReader {
   readonly #positioned = Promise.withResolvers<void>();
   #isReading = false;
 
-  /** @param keys of the streams, that of the heartbeats last */
-  constructor(
-    private readonly parts: { clock: Clock; log: Logger; connect?: Connect | undefined },
-    url: string,
-    private readonly keys: string[],
-    private readonly events: StreamReaderEvents,
-  ) {
-    const listener = {
+  constructor(private readonly options: StreamReaderOptions) {
+    const { clock, url, log, connect } = options;
+    this.#link = new RedisLink({
+      clock,
+      url,
+      connect,
+      patience: BLOCK_MS + PATIENCE_MS,
       onUp: () => void this.#run(),
-      onDown: (reason: string) => {
+      onDown: (reason) => {
         this.#isReading = false;
-        parts.log.warn({ reason }, 'Redis is away; this server goes on by itself');
+        log.warn({ reason }, 'Redis is away; this server goes on by itself');
       },
-    };
-    this.#link = new RedisLink(parts, url, listener, BLOCK_MS + PATIENCE_MS);
+    });
   }
 
   get isUp(): boolean {
@@ -79,21 +85,21 @@ export class StreamReader {
       this.#isReading = true;
       this.#positioned.resolve();
       if (isBack) {
-        this.parts.log.info('Redis is back; looking for missed changes');
-        this.events.onGap();
+        this.options.log.info('Redis is back; looking for missed changes');
+        this.options.onGap();
       }
       for (;;) await this.#readNext();
     } catch (error) {
       this.#positioned.resolve();
       if (!this.#link.isUp) return;
-      this.parts.log.warn({ reason: (error as Error).message }, 'reading from Redis failed');
+      this.options.log.warn({ reason: (error as Error).message }, 'reading from Redis failed');
       this.#link.reset();
     }
   }
 
   /** Sets the positions from which to read: the earlier ones, or the ends of the streams at first or when Redis has lost these. */
   async #findPositions(): Promise<void> {
-    for (const key of this.keys) {
+    for (const key of this.options.keys) {
       const [newest] = (await this.#link.send('XREVRANGE', key, '+', '-', 'COUNT', 1)) as Entry[];
       const end = newest?.[0] ?? '0-0';
       const position = this.#positions.get(key);
@@ -102,26 +108,32 @@ export class StreamReader {
   }
 
   async #readNext(): Promise<void> {
-    const from = this.keys.map((key) => this.#positions.get(key) as string);
+    const from = this.options.keys.map((key) => this.#positions.get(key) as string);
     const limits = ['COUNT', READ_AT_ONCE, 'BLOCK', BLOCK_MS];
-    const reply = await this.#link.send('XREAD', ...limits, 'STREAMS', ...this.keys, ...from);
+    const reply = await this.#link.send(
+      'XREAD',
+      ...limits,
+      'STREAMS',
+      ...this.options.keys,
+      ...from,
+    );
     const read = Object.entries((reply ?? {}) as Record<string, Entry[]>);
     let isBehind = false;
     for (const [key, entries] of read) {
       const position = this.#positions.get(key) as string;
       const [last] = entries.at(-1) as Entry;
       this.#positions.set(key, last);
-      if (key === this.keys.at(-1)) {
+      if (key === this.options.keys.at(-1)) {
         // Earlier entries of other streams may still be unread; fresh heartbeats will follow soon.
-        if (!isBehind) for (const entry of entries) this.events.onBeat(entry);
+        if (!isBehind) for (const entry of entries) this.options.onBeat(entry);
         continue;
       }
-      for (const entry of entries) this.events.onEntry(entry);
+      for (const entry of entries) this.options.onEntry(entry);
       // Only a reader that is behind can have missed trimmed entries.
       if (entries.length < READ_AT_ONCE) continue;
       isBehind = true;
       const [oldest] = (await this.#link.send('XRANGE', key, '-', '+', 'COUNT', 1)) as Entry[];
-      if (!oldest || isAfter(oldest[0], position)) this.events.onGap();
+      if (!oldest || isAfter(oldest[0], position)) this.options.onGap();
     }
   }
 }

@@ -30,6 +30,10 @@ const ASK_EVERY_MS = 2000;
 const UNREACHED_MS = PATIENCE_MS + 1000;
 
 interface StreamsParts {
+  /** Of the Redis; waiting for entries takes a connection of its own. */
+  url: string;
+  /** Names the database that all servers of this bus share. */
+  cluster: string;
   /** The list of servers whose events do not arrive here. */
   roll: Roll;
   clock: Clock;
@@ -66,40 +70,40 @@ export class RedisStreams implements Bus {
   /** Characters of entries that Redis has not confirmed. */
   #underWay = 0;
 
-  /**
-   * Joins the bus now or, when Redis is away, as soon as it is back.
-   *
-   * @param url of the Redis; waiting for entries takes a connection of its own
-   * @param cluster names the database that all servers of this bus share
-   */
-  constructor(
-    private readonly parts: StreamsParts,
-    url: string,
-    cluster: string,
-  ) {
-    const { clock, log } = parts;
+  /** Joins the bus now or, when Redis is away, as soon as it is back. */
+  constructor(private readonly parts: StreamsParts) {
+    const { url, cluster, clock, log, connect } = parts;
     this.#local = new MemoryBus(parts);
     this.server = this.#local.server;
     this.#keys = Array.from({ length: SHARDS }, (_, n) => `ws-chat:${cluster}:${n}`);
     this.#beatsKey = `ws-chat:${cluster}:beats`;
     this.#askedAt = clock.monotonic();
-    const writing = {
-      onUp: () => {
-        this.#leases.begin();
-        void this.#renew();
-      },
-    };
-    this.#reader = new StreamReader(parts, url, [...this.#keys, this.#beatsKey], {
+    const { server } = this;
+    this.#reader = new StreamReader({
+      clock,
+      log,
+      url,
+      connect,
+      keys: [...this.#keys, this.#beatsKey],
       onEntry: (entry) => this.#receive(entry),
       onBeat: (beat) => this.#heed(beat),
       onGap: () => this.#local.publish({ kind: 'resync' }),
     });
-    this.#writer = new RedisLink(parts, url, writing);
-    this.#leases = new Leases(
-      { clock, link: this.#writer },
-      `ws-chat:${cluster}:servers`,
-      this.server,
-      {
+    this.#writer = new RedisLink({
+      clock,
+      url,
+      connect,
+      onUp: () => {
+        this.#leases.begin();
+        void this.#renew();
+      },
+    });
+    this.#leases = new Leases({
+      clock,
+      link: this.#writer,
+      key: `ws-chat:${cluster}:servers`,
+      server,
+      events: {
         onNone: () => this.#local.publish({ kind: 'resync' }),
         onLapse: (server, silent) => {
           log.warn({ server }, 'a server is gone');
@@ -108,9 +112,11 @@ export class RedisStreams implements Bus {
           this.#local.publish({ kind: 'server.lost', server, silent });
         },
       },
-    );
-    this.#heartbeats = new Heartbeats(clock, this.server, () => this.#leases.others);
-    this.#isolated = new IsolatedServers(parts, this.server, {
+    });
+    this.#heartbeats = new Heartbeats({ clock, server, others: () => this.#leases.others });
+    this.#isolated = new IsolatedServers({
+      ...parts,
+      server,
       isHeard: (server) => this.#leases.others.includes(server),
       // Its last commits were never published.
       onGone: () => this.#local.publish({ kind: 'resync' }),

@@ -118,7 +118,12 @@ async function enter(
       authorize: (known) => rooms.authorize(principal, roomName, 'read', known),
       read: async () => {},
       subscribe: (live, membership) => {
-        const subscription = new Subscription(live, membership, () => principal, onOver);
+        const subscription = new Subscription({
+          live,
+          membership,
+          principal: () => principal,
+          onRevoked: onOver,
+        });
         ends.push(() => subscription.end());
         return { live, leave };
       },

@@ -36,10 +36,12 @@ export function verifyPassword(password: string, hash: string | null | undefined
  * networks, which take turns. Looking the user up is part of a turn, so that a crowd does not load the database.
  */
 export function passwordQueue(): FairQueue {
-  return new FairQueue(
-    { atOnce: AT_ONCE, atOncePerKey: AT_ONCE, waiting: MAX_WAITING },
-    () => new ChatError('overloaded', 'Too many sign-ins at once; try again.', 2),
-  );
+  return new FairQueue({
+    atOnce: AT_ONCE,
+    atOncePerKey: AT_ONCE,
+    waiting: MAX_WAITING,
+    tooMany: () => new ChatError('overloaded', 'Too many sign-ins at once; try again.', 2),
+  });
 }
 
 /** One form of a password that can be typed in several ways, as NIST SP 800-63B advises. */
