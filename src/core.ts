@@ -67,11 +67,11 @@ export function createCore(parts: CoreParts) {
     { messages, snapshots, notifications, users, bus, publish, clock, log },
     settings,
   );
-  const gateway = new Gateway(
-    { auth, users, rooms, chat, cursors, limits, live, isAnswering, clock, log, publisher },
-    settings,
-    timing,
-  );
+  const { compression } = settings;
+  const gateway = new Gateway({
+    ...{ auth, users, rooms, chat, cursors, limits, live, isAnswering, clock, log },
+    ...{ publisher, compression, timing },
+  });
   return {
     accounts,
     auth,

@@ -55,7 +55,7 @@ const DRAIN_MS_EACH = 10;
 const DRAIN_MS = 2500;
 
 type GatewayParts = Omit<ConnectionParts, 'tokenWithin' | 'commands' | 'onAck'> &
-  CommandParts & { publisher: Publisher };
+  CommandParts & { publisher: Publisher; compression: boolean; timing: Timing };
 
 /**
  * The door `/ws`. Bun's own handlers are used rather than Elysia's `.ws`, which parses frames by
@@ -70,12 +70,11 @@ export class Gateway {
   readonly #ackListeners = new Set<(ms: number) => void>();
 
   readonly #parts: ConnectionParts;
+  readonly #compression: boolean;
 
-  constructor(
-    parts: GatewayParts,
-    private readonly settings: { compression: boolean },
-    { pingEvery, pongWithin, tokenWithin }: Timing,
-  ) {
+  constructor({ compression, timing, ...parts }: GatewayParts) {
+    const { pingEvery, pongWithin, tokenWithin } = timing;
+    this.#compression = compression;
     const onAck = (ms: number) => {
       for (const listener of this.#ackListeners) listener(ms);
     };
@@ -103,7 +102,7 @@ export class Gateway {
   handlers(): WebSocketHandler<SocketData> {
     return {
       maxPayloadLength: MAX_FRAME_BYTES,
-      perMessageDeflate: this.settings.compression && { compress: 'shared', decompress: 'shared' },
+      perMessageDeflate: this.#compression && { compress: 'shared', decompress: 'shared' },
       backpressureLimit: RUNTIME_LIMIT_BYTES,
       closeOnBackpressureLimit: true,
       // The runtime counts what it sends as a sign of life, so a peer that died in a busy room would
@@ -219,7 +218,7 @@ export class Gateway {
   }
 
   #socket(ws: Ws): Socket {
-    const compress = this.settings.compression;
+    const compress = this.#compression;
     return {
       send: (frames) => {
         ws.cork(() => {
