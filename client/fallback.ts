@@ -18,8 +18,9 @@ type FrameOf<Type extends ClientFrame['type']> = Extract<ClientFrame, { type: Ty
 
 /** How often rooms that do not stream are looked at, in milliseconds. */
 const POLL_MS = 3000;
-/** How often a WebSocket is tried again, in milliseconds. */
-const PROBE_MS = 60_000;
+/** After how long a WebSocket is tried again, in milliseconds: first, twice as long each time, at most. */
+const FIRST_PROBE_MS = 1000;
+const MAX_PROBE_MS = 60_000;
 /** Messages that are loaded of a room when it is entered for the first time. */
 const FIRST_PAGE = 10;
 
@@ -224,11 +225,12 @@ class Fallback implements Link {
     if (!this.#isOver) this.#pollLater();
   }
 
-  #probeLater(WebSocket: WebSocketConstructor): void {
-    this.#cancelProbe = this.parts.platform.after(PROBE_MS, () => {
+  #probeLater(WebSocket: WebSocketConstructor, delay = FIRST_PROBE_MS): void {
+    this.#cancelProbe = this.parts.platform.after(delay, () => {
       const socket = new WebSocket(`${this.parts.base.replace('http', 'ws')}/ws`);
       socket.onerror = () => {};
-      socket.onclose = () => this.#isOver || this.#probeLater(WebSocket);
+      socket.onclose = () =>
+        this.#isOver || this.#probeLater(WebSocket, Math.min(2 * delay, MAX_PROBE_MS));
       socket.onopen = () => {
         socket.close();
         this.#end('WebSockets are let through again');
