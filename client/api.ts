@@ -16,17 +16,17 @@ export interface ApiParts extends RestParts {
   username(): string;
 }
 
-/** The REST calls that belong to a chat. Each rejects with a {@link ChatError}. */
+/** The REST calls of a chat, as `await chat.api`. Each rejects with a {@link ChatError}. */
 export class Api {
   /** @internal */
   constructor(private readonly parts: ApiParts) {}
 
-  /** Makes an account. */
+  /** Creates an account. */
   register(username: string, password: string): Promise<User> {
     return this.#json('POST', '/users', { body: { username, password } });
   }
 
-  /** @returns a token for `new ChatClient(url, { token })` */
+  /** Creates a token. @returns it, for `new ChatClient(url, { token })` */
   signIn(username: string, password: string): Promise<Session> {
     return this.#json('POST', '/sessions', { body: { username, password } });
   }
@@ -43,17 +43,17 @@ export class Api {
     });
   }
 
-  /** A user, and whether it is online. */
+  /** Returns a user, with `online` and `lastSeen`. */
   user(username: string): Promise<UserStatus> {
     return this.#json('GET', `/users/${encodeURIComponent(username)}`);
   }
 
-  /** The rooms that can be entered, in the order of their names, 100 at most. @param after a name */
+  /** Lists the rooms that the user may enter, by name, 100 at most. @param after the name of a room */
   rooms(after?: string): Promise<RoomInfo[]> {
     return this.#json('GET', '/rooms', { query: { after } });
   }
 
-  /** The user's own rooms, direct ones too, and what is unread there. */
+  /** Lists the user's own rooms, direct rooms included, with `unread` and `lastMessage`. */
   myRooms(): Promise<OwnRoom[]> {
     return this.#json('GET', '/me/rooms', { query: this.#as() });
   }
@@ -89,12 +89,12 @@ export class Api {
     return this.#done('DELETE', person(room, 'members', username));
   }
 
-  /** The users banned from a room, for its owner and admins, 100 at most. */
+  /** Lists the users banned from a room, 100 at most; for its owner and admins. */
   bans(room: string): Promise<{ username: string }[]> {
     return this.#json('GET', `/rooms/${room}/bans`);
   }
 
-  /** The users who are muted in a room, for its owner and admins, 100 at most. */
+  /** Lists the users muted in a room, 100 at most; for its owner and admins. */
   mutes(room: string): Promise<{ username: string }[]> {
     return this.#json('GET', `/rooms/${room}/mutes`);
   }
@@ -104,7 +104,7 @@ export class Api {
     return this.#done('PUT', `/users/${encodeURIComponent(username)}/ban`);
   }
 
-  /** Lets a banned user back in; for admins. */
+  /** Lifts a ban from the whole server; for admins. */
   unbanUser(username: string): Promise<void> {
     return this.#done('DELETE', `/users/${encodeURIComponent(username)}/ban`);
   }
@@ -125,14 +125,14 @@ export class Api {
     return this.#done('DELETE', person(room, 'mutes', username));
   }
 
-  /** The messages that have all of some words, newest first. @param before a `seq` */
+  /** Finds the messages of a room that have all the words of `q`, newest first. @param before a `seq` */
   async search(room: string, q: string, before?: number): Promise<ChatMessage[]> {
     const query = { room, q, before };
     const found = await this.#json<StoredMessage[]>('GET', '/messages/search', { query });
     return found.map((message) => ({ ...message, key: `#${message.id}`, state: 'sent' }));
   }
 
-  /** What the user has not read, newest first, 50 at most. @param before the id of one */
+  /** Lists the unread notifications, newest first, 50 at most. @param before the id of a notification */
   notifications(before?: number): Promise<Notification[]> {
     return this.#json('GET', '/notifications', { query: { ...this.#as(), before } });
   }
@@ -141,7 +141,7 @@ export class Api {
     return this.#done('PUT', `/notifications/${id}/read?${new URLSearchParams(this.#as())}`);
   }
 
-  /** Whom a request is for, where no token says it. */
+  /** The user of a request, where no token tells it. */
   #as(): { username?: string } {
     return this.parts.token() ? {} : { username: this.parts.username() };
   }

@@ -1,13 +1,13 @@
-/** How long to wait before trying again, in milliseconds. */
+/** The waits between attempts to connect, in milliseconds. Example: `{ first: 1000, most: 10_000 }`. */
 export interface Backoff {
-  /** The most before the second try; every further try may wait twice as long. Default: 500. */
+  /** The longest wait before the second attempt, in milliseconds; it doubles with every attempt. Default: 500. */
   first?: number;
-  /** The most before any try. Default: 30,000. */
+  /** The longest wait before any attempt, in milliseconds. Default: 30,000. */
   most?: number;
 }
 
 /**
- * Exponential, with full jitter: clients that were cut off together do not come back together.
+ * Exponential backoff with full jitter: clients that were cut off together do not return together.
  *
  * @param attempt 0 for the first wait
  * @param random 0 to 1

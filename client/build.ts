@@ -2,9 +2,9 @@ import { basename, dirname, join, resolve } from 'node:path';
 
 const root = import.meta.dirname;
 
-/** What the library is made of: what is loaded at once, and what when it is first used. */
+/** The part that is loaded at once, and those that are loaded when they are first used. */
 const core = join(root, 'index.ts');
-const parts = ['ambient', 'api', 'changes', 'older', 'restore', 'transports'].map((name) =>
+const parts = ['background', 'api', 'changes', 'history', 'restore', 'transports'].map((name) =>
   join(root, `${name}.ts`),
 );
 
@@ -64,7 +64,7 @@ export async function buildReact(): Promise<ClientFiles> {
     target: 'browser',
     minify: true,
     sourcemap: 'external',
-    // Where components of a server and of browsers are told apart, hooks are for browsers.
+    // Frameworks that tell components of servers and browsers apart run hooks in browsers.
     banner: '"use client";',
     external: ['react'],
     plugins: [

@@ -6,17 +6,17 @@ import type { Reaction, StoredMessage } from './protocol.ts';
 import type { Room } from './room.ts';
 import type { OutboxFrame } from './store/store.ts';
 
-const older = lazy(() => import('./older.ts'));
+const history = lazy(() => import('./history.ts'));
 
 type Without<Frame, Field extends string> = Frame extends unknown ? Omit<Frame, Field> : never;
 
-/** What is done to a message. */
+/** An edit, a deletion or a reaction. */
 export type Action = Without<Extract<OutboxFrame, { messageId: number }>, 'messageId'>;
 
 /**
  * Changes a message of a room. Resolves with the message when the server has changed it.
  *
- * @param given a message that is stored, which need not have come back from the server yet
+ * @param given a stored message, whose own frame may still be on its way
  */
 export async function change(room: Room, given: ChatMessage, action: Action): Promise<ChatMessage> {
   const { outbox } = room.host;
@@ -30,15 +30,15 @@ export async function change(room: Room, given: ChatMessage, action: Action): Pr
   return room.messages.find((each) => each.id === id) ?? { ...given, ...apply(message) };
 }
 
-/** Makes an item what it is: an edit, a deletion or a reaction. */
+/** Gives an item of the outbox its {@link Change}. */
 export function prepare(room: Room, item: Item): Change {
   const { outbox } = room.host;
   const check = async () => {
-    // Not to be sent before it is known whether it may.
+    // It must not be sent before the check is done.
     item.state = 'checking';
-    const { findMessage } = await older();
+    const { findMessage } = await history();
     const message = await findMessage(room, item.frame.messageId ?? 0, item.seq ?? 0);
-    // A message that is gone is the server's to say.
+    // If the message is gone, the server answers that.
     if (!message || message.rev === item.rev) outbox.wait(item);
     else if (isDone(item, message, room.host.username)) {
       outbox.settle(item, {});
@@ -47,10 +47,10 @@ export function prepare(room: Room, item: Item): Change {
   };
   const change: Change = {
     apply: (message) => ({ ...message, ...effect(item, message, room.host.username) }),
-    // Where the message cannot be looked at, the server decides.
+    // If the message cannot be loaded, the server decides.
     check: () => void check().catch(() => outbox.wait(item)),
     acked({ rev }) {
-      // What else the user did to the message was not done to somebody else's change.
+      // The user's other changes of this message were made with this one in mind.
       for (const other of outbox.of(room.key)) {
         const isSame = other.frame.messageId === item.frame.messageId && other.rev === item.rev;
         if (isSame && rev && other !== item) other.rev = rev;
@@ -85,7 +85,7 @@ function react(
   return (reaction ? rest : [...rest, changed]).filter((each) => each.count > 0);
 }
 
-/** Whether a message already is as the item would make it. */
+/** Whether a message is already as the item would make it. */
 function isDone({ frame }: Item, { content, deletedAt, reactions }: StoredMessage, by: string) {
   if (frame.type === 'edit') return content === frame.content;
   if (frame.type === 'delete') return deletedAt !== undefined;

@@ -1,10 +1,10 @@
 import type { Api, ApiParts } from './api.ts';
 import { Connection, type ConnectionHost, type Status } from './connection.ts';
 import { Emitter } from './emitter.ts';
-import { Entrance } from './entrance.ts';
 import { ChatError } from './error.ts';
 import type { Feed, RoomHost, Where } from './feed.ts';
-import { ambient, load, openLink } from './lazy.ts';
+import { JoinQueue } from './join-queue.ts';
+import { background, load, openLink } from './lazy.ts';
 import type { OpenLink } from './link.ts';
 import type { ChatMessage } from './messages.ts';
 import { Notifications } from './notifications.ts';
@@ -12,36 +12,38 @@ import type { ChatOptions } from './options.ts';
 import { type Item, Outbox, type OutboxHost } from './outbox.ts';
 import { type Platform, platform as realPlatform } from './platform.ts';
 import type { ClientFrame, Notification, ServerFrame } from './protocol.ts';
-import { Questions, type Refuse } from './questions.ts';
+import { PendingRequests, type Refuse } from './requests.ts';
 import { Room } from './room.ts';
 import type { RoomOptions } from './room-types.ts';
 import { Token } from './token.ts';
 
-/** What happens in a chat. */
+/** The events of a client. Example: `chat.on('status', ({ state }) => …)`. */
 export interface ChatEvents {
+  /** The connection has another status. */
   status: Status;
-  /** Somebody, the user too, has said something in a room that is open here. */
+  /** A new message in a room that is open here, of this user or of another one: once for each. */
   message: ChatMessage;
+  /** A mention, a direct message or a notice of a back end. */
   notification: Notification;
-  /** Something is amiss; it is dealt with. Without a listener it goes to the console. */
+  /** A fault that the library has handled. Without a listener it is logged to the console. */
   error: ChatError;
-  /** The status or the rooms have changed. */
+  /** `status` or `rooms` has changed. */
   change: undefined;
 }
 
-/** How long on a connection what is said waits for what an earlier session left, which goes before. */
+/** How long new messages wait for those that an earlier session left unsent, in seconds. */
 const RESTORE_SECONDS = 10;
 
-/** A user's side of a chat: rooms, one connection for all of them, and what is on its way. */
+/** A client of a chat server: one user, any number of rooms, one connection for all of them. */
 export class ChatClient
   extends Emitter<ChatEvents>
   implements ConnectionHost, OutboxHost, RoomHost
 {
-  /** What waits for the user in any room. */
+  /** The user's notifications. */
   readonly notifications: Notifications;
-  /** The rooms that are open here. A new array only when one was opened or left. */
+  /** The rooms that are open here. The same array until a room is opened or left. */
   rooms: readonly Room[] = [];
-  /** The user's name, as the server spells it once it has said so. */
+  /** The user's name; after the first join, as the server spells it. */
   username: string;
   /** @internal */
   readonly platform: Platform;
@@ -56,22 +58,22 @@ export class ChatClient
   readonly #options: ChatOptions;
   readonly #parts: ApiParts;
   /** @internal */
-  readonly questions = new Questions();
+  readonly requests = new PendingRequests();
   /** @internal */
-  readonly entrance: Entrance;
-  /** By key: the name, or `@` and that of the other one. */
+  readonly joinQueue: JoinQueue;
+  /** By key: the name of the room, or `@` and the name of the other user. */
   readonly #rooms = new Map<string, Room>();
-  /** The server knows on this connection who the user is, or was told. */
-  /** @internal */
+  /** @internal The server has answered a join on this connection. */
   isJoined = false;
+  /** A join was sent on this connection. */
   #isIntroduced = false;
   #isReporting = false;
 
   /**
    * Connects at once, and again whenever the connection is lost.
    *
-   * @param url of the server: `https://chat.example`, or `/` in a page that it serves
-   * @throws {TypeError} when it is no URL
+   * @param url the address of the server: `https://chat.example`, or `/` in a page that it serves
+   * @throws {TypeError} when `url` is no URL
    */
   constructor(url: string, options: ChatOptions = {}) {
     super((error) => this.report(error));
@@ -86,44 +88,43 @@ export class ChatClient
     this.notifications = new Notifications(this, this.report);
     this.connection = new Connection(this, this.platform, this.token, options.backoff);
     this.outbox = new Outbox(this, options.burst ?? 20);
-    this.entrance = new Entrance(this.platform, this.connection);
-    this.#begin();
+    this.joinQueue = new JoinQueue(this.platform, this.connection);
     this.connection.open();
   }
 
-  /** What the client is doing; another object only when that changed. */
+  /** The status of the connection. The same object until it changes. */
   get status(): Status {
     return this.connection.status;
   }
 
-  /** REST, loaded when it is first asked for: `(await chat.api).signIn(…)`. */
+  /** The REST calls, loaded on first use: `(await chat.api).signIn(…)`. */
   get api(): Promise<Api> {
     return load.api().then(({ Api }) => new Api(this.#parts));
   }
 
-  /** A room, which is entered; the same object for the same name until it is left. */
+  /** Enters a room. @returns the same object for the same name, until the room is left */
   room(name: string, options?: RoomOptions): Room {
     return this.#open(name.toLowerCase(), options);
   }
 
-  /** The conversation with another user; the same object for the same name until it is left. */
+  /** Opens the conversation with another user. @returns the same object for the same name, until it is left */
   direct(username: string): Room {
     return this.#open(`@${username.toLowerCase()}`);
   }
 
-  /** Connects at once where it waits to try again, and again after {@link close} or after the server closed for good. */
+  /** Connects now: before the next attempt is due, or after the client was closed. */
   connect(): void {
     this.connection.open();
   }
 
-  /** Ends the connection. What is unsent stays, and is sent after {@link connect}. */
+  /** Closes the connection. Unsent messages stay, and are sent after {@link connect}. */
   close(): void {
     this.connection.close('closed');
   }
 
-  /** @internal Notifications come to those who have entered a room. */
+  /** @internal Notifications come only to users who have entered a room. */
   override listened(name: keyof ChatEvents): void {
-    if (name === 'notification' && this.connection.isOpen) this.#begin();
+    if (name === 'notification') this.#begin();
   }
 
   /** @internal */
@@ -134,16 +135,16 @@ export class ChatClient
   /** @internal */
   opened(): void {
     this.#isIntroduced = false;
-    this.entrance.add(...this.rooms);
+    this.joinQueue.add(...this.rooms);
     this.#begin();
   }
 
   /** @internal */
   lost(): void {
     this.isJoined = false;
-    this.entrance.lost();
+    this.joinQueue.lost();
     for (const room of this.rooms) room.resume();
-    this.questions.lost();
+    this.requests.lost();
   }
 
   /** @internal */
@@ -170,7 +171,7 @@ export class ChatClient
     refuse: Refuse,
     id: string = crypto.randomUUID(),
   ): void {
-    this.questions.add(id, { askedAt: this.platform.now(), reply, refuse });
+    this.requests.add(id, { askedAt: this.platform.now(), reply, refuse });
     this.connection.send({ ...frame, id });
   }
 
@@ -181,7 +182,7 @@ export class ChatClient
 
   /** @internal */
   joinFrame(where: Where): ClientFrame {
-    // What is undefined does not travel.
+    // JSON leaves out what is undefined.
     const username = this.username || undefined;
     const token = this.#isIntroduced ? undefined : this.token.value;
     this.#isIntroduced = true;
@@ -209,25 +210,25 @@ export class ChatClient
     if (frame.type === 'error' && frame.code === 'unauthorized') {
       return void this.connection.refused(frame.content);
     }
-    if (this.questions.answer(frame)) return;
+    if (this.requests.answer(frame)) return;
     const room = this.rooms.find(({ name }) => 'room' in frame && name === frame.room);
-    // What is for the user may name a room, too.
+    // A frame for the user may name a room, too.
     if (room && frame.type !== 'notification') room.receive(frame);
-    else ambient(({ personal }) => personal(this, frame));
+    else background(({ personal }) => personal(this, frame));
   }
 
   #open(key: string, options?: RoomOptions): Room {
     const known = this.#rooms.get(key);
     if (known) {
-      // It may have been opened for what was unsent there, or for want of another room.
-      if (options) ambient(({ extend }) => extend(known, options));
+      // The library may have opened it: for unsent messages, or as the home room.
+      background(({ extend }) => extend(known, options));
       return known;
     }
     const room = new Room(key, this, options);
     this.#rooms.set(key, room);
     this.#roomsChanged();
-    this.entrance.add(room);
-    if (this.connection.isOpen) this.#begin();
+    this.joinQueue.add(room);
+    this.#begin();
     return room;
   }
 
@@ -237,9 +238,9 @@ export class ChatClient
   }
 
   #begin(): void {
-    // What could not be loaded is tried again.
+    // A part that could not be loaded is loaded again.
     const again = () => this.platform.after(1000, () => this.#begin());
-    ambient(({ begin }) => begin(this, this.#options, this.#parts.base)).catch(again);
+    background(({ begin }) => begin(this, this.#options, this.#parts.base)).catch(again);
   }
 
   #joined({ username }: { username: string }): void {

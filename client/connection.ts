@@ -4,18 +4,18 @@ import type { Platform } from './platform.ts';
 import type { ClientFrame, ServerFrame } from './protocol.ts';
 import type { Token } from './token.ts';
 
-/** What the client is doing. */
+/** The status of the connection. */
 export type Status =
   | { readonly state: 'connecting' }
   | {
       readonly state: 'live';
-      /** Milliseconds from a ping to its pong; missing before the first. */
+      /** The time from a ping to its pong, in milliseconds; missing before the first pong. */
       readonly roundTrip?: number;
     }
   | {
       readonly state: 'reconnecting';
       readonly reason: string;
-      /** Milliseconds since 1970. */
+      /** The time of the next attempt, in milliseconds since 1970. */
       readonly nextTry: number;
     }
   | { readonly state: 'closed'; readonly reason: string };
@@ -24,28 +24,29 @@ export type Status =
 const OPEN_MS = 10_000;
 /** How long the application may take to fetch a token, in milliseconds. */
 const TOKEN_MS = 30_000;
-/** How often a ping is sent, in milliseconds: proxies cut what is silent for a minute. */
+/** The interval of pings, in milliseconds: proxies cut connections that are silent for a minute. */
 const PING_MS = 25_000;
 /** How long a pong may take, in milliseconds; a server answers within 5 s. */
 const PONG_MS = 10_000;
-/** After so long without a frame the server has dropped the connection. */
+/** After how long without a frame the server has dropped the connection, in milliseconds. */
 const SILENCE_MS = 60_000;
-/** A connection that lasted so long was a good one: what is to be done at once is, and the backoff begins anew. */
+/** A connection that lasted so long may be replaced without a wait, in milliseconds. */
 const SOON_MS = 1000;
+/** A connection that lasted so long resets the backoff, in milliseconds. */
 const GOOD_MS = 5000;
-/** What a client that flooded waits, in milliseconds. */
+/** How long a client that sent too fast waits, in milliseconds. */
 const FLOODED_MS = 60_000;
-/** How often in a row a token may be refused before that is the end. */
+/** How many tokens in a row may be refused before the client gives up. */
 const MAX_REFUSALS = 3;
 const SILENT = 'no answer';
 
-/** Whom a connection serves. */
+/** The client of a connection. */
 export interface ConnectionHost {
-  /** @param failures how many links in a row never opened */
+  /** @param failures how many links in a row failed to open */
   openLink(failures: number): OpenLink | Promise<OpenLink>;
-  /** The link is open: nobody has joined on it. */
+  /** The link is open; no join was sent on it. */
   opened(): void;
-  /** It is gone, and another one may come. */
+  /** The link is gone; another one may follow. */
   lost(): void;
   /** @throws when the frame breaks the protocol */
   received(frame: ServerFrame): void;
@@ -53,13 +54,13 @@ export interface ConnectionHost {
   failed(code: 'protocol', error: unknown): void;
 }
 
-/** The line to the server: opened again whenever it is lost, unless the server says that it is over. */
+/** The connection to the server: a link, and another one whenever it is lost, until a close code forbids it. */
 export class Connection {
   status: Status = { state: 'closed', reason: '' };
   /** Whether frames can be sent. */
   isOpen = false;
   link: Link | undefined;
-  /** Rises with every link, so that what comes late from an old one is known. */
+  /** Rises with every link, to recognise late events of an old one. */
   #turn = 0;
   #attempt = 0;
   #failures = 0;
@@ -84,7 +85,7 @@ export class Connection {
     void this.#connect();
   }
 
-  /** Ends it, for this reason. */
+  /** Closes the connection for good. */
   close(reason: string): void {
     this.#stopWaking();
     this.#drop();
@@ -95,7 +96,7 @@ export class Connection {
     if (this.isOpen) this.link?.send(frame);
   }
 
-  /** The server refused the token. */
+  /** Handles a token that the server refused. */
   refused(reason: string): void {
     if (!this.token.isRenewable || ++this.#refusals > MAX_REFUSALS) return void this.close(reason);
     this.token.value = undefined;
@@ -135,7 +136,8 @@ export class Connection {
     this.#heardAt = this.platform.now();
     try {
       const frame: ServerFrame = JSON.parse(text);
-      if (frame.type === 'pong') this.#live({ roundTrip: this.#heardAt - Number(frame.sentAt) });
+      if (frame.type === 'pong')
+        this.#live({ roundTrip: this.#heardAt - (frame.sentAt as number) });
       if (frame.type === 'joined' && this.status.state !== 'live') this.#live({});
       this.host.received(frame);
     } catch (error) {
@@ -149,20 +151,20 @@ export class Connection {
     this.#setStatus({ state: 'live', ...roundTrip });
   }
 
-  /** The network or the tab is back: sees to it that the connection is there, and at once. */
+  /** Checks the connection, or connects at once: the network or the tab is back. */
   #wake(): void {
     if (this.isOpen) this.#check();
     else if (this.status.state === 'reconnecting') void this.#connect();
   }
 
-  /** Asks for a sign of life, and again from time to time. */
+  /** Sends a ping, and the next one in due time. */
   #check(): void {
     const sentAt = this.platform.now();
     if (sentAt - this.#heardAt > SILENCE_MS) return void this.again(SILENT, 0);
     this.send({ type: 'ping', sentAt });
     this.#later(PONG_MS, () => {
       if (this.#heardAt < sentAt) this.again(SILENT, 0);
-      // At once, when the machine has slept meanwhile.
+      // At once, if the machine has slept meanwhile.
       else this.#later(sentAt + PING_MS - this.platform.now(), () => this.#check());
     });
   }
@@ -176,16 +178,16 @@ export class Connection {
     else this.again(reason);
   }
 
-  /** Runs something after a while, in place of what was to be run. */
+  /** Sets the one timer, in place of the one before. */
   #later(delay: number, run: () => void): void {
     this.#cancel();
     this.#cancel = this.platform.after(delay, run);
   }
 
   /**
-   * Gives up the link for another one.
+   * Replaces the link.
    *
-   * @param wait milliseconds until the next try; 0 is at once, but not round and round
+   * @param wait until the next attempt, in milliseconds; 0 is at once, unless the link was too short-lived
    */
   again(reason: string, wait?: number): void {
     const { now, random } = this.platform;

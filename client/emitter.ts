@@ -1,14 +1,14 @@
 type Listener<Value> = (value: Value) => void;
 
-/** Calls listeners by the name of an event. A listener that throws harms no other. */
+/** An event emitter. A listener that throws does not keep the others from being called. */
 export class Emitter<Events extends { change: undefined }> {
   readonly #listeners = new Map<keyof Events, Set<Listener<never>>>();
   #isTelling = false;
 
-  /** @param onThrow is given what a listener threw */
+  /** @param onThrow is called with what a listener threw */
   constructor(private readonly onThrow: (error: unknown) => void) {}
 
-  /** Calls the listener with every event of this name. @returns the function that ends it */
+  /** Adds a listener of an event. @returns the function that removes it */
   on<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): () => void {
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners.add(listener));
@@ -16,10 +16,10 @@ export class Emitter<Events extends { change: undefined }> {
     return () => void listeners.delete(listener);
   }
 
-  /** Calls the listener after every change of what can be read here: `useSyncExternalStore`. */
+  /** Adds a listener of `change`, as `useSyncExternalStore` wants it. @returns the function that removes it */
   readonly subscribe = (listener: () => void): (() => void) => this.on('change', listener);
 
-  /** @internal Somebody listens from now on. */
+  /** @internal A listener was added. */
   listened(_name: keyof Events): void {}
 
   /** @internal */
@@ -27,7 +27,7 @@ export class Emitter<Events extends { change: undefined }> {
     return this.#listeners.get(name)?.size;
   }
 
-  /** @internal Tells, once for all that happens in this turn, that something can be read anew. */
+  /** @internal Emits `change`, once for all changes of this turn of the event loop. */
   changed(): void {
     if (this.#isTelling || !this.has('change')) return;
     this.#isTelling = true;

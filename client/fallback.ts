@@ -16,14 +16,15 @@ import { Streams } from './streams.ts';
 
 type FrameOf<Type extends ClientFrame['type']> = Extract<ClientFrame, { type: Type }>;
 
-/** How often rooms that do not stream are looked at, in milliseconds. */
+/** The interval at which rooms that do not stream are polled, in milliseconds. */
 const POLL_MS = 3000;
-/** How often a WebSocket is tried again, in milliseconds. */
-const PROBE_MS = 60_000;
-/** Messages that are loaded of a room when it is entered for the first time. */
+/** The waits before a WebSocket is tried again, in milliseconds: the first, which doubles, and the longest. */
+const FIRST_PROBE_MS = 1000;
+const MAX_PROBE_MS = 60_000;
+/** How many messages are loaded when a room is entered for the first time. */
 const FIRST_PAGE = 10;
 
-/** What protocol 1 would say, said over REST. */
+/** A frame as protocol 1 would have it. */
 type Reply = ServerFrame & { id?: string | number };
 
 /**
@@ -61,7 +62,7 @@ class Fallback implements Link {
 
   send(frame: ClientFrame): void {
     this.#last = this.#last
-      // What comes after a request that failed is sent after it, too: on the next link.
+      // After a request that failed nothing is sent: it would arrive before that one.
       .then(() => (this.#isOver ? undefined : this.#handle(frame)))
       .catch((error) => this.#refuse(frame, error));
   }
@@ -74,7 +75,7 @@ class Fallback implements Link {
   }
 
   async #begin(): Promise<void> {
-    // A guest is made by the first join; over REST by this.
+    // A first join creates the guest; over REST this does.
     const { username } = this.#as();
     if (username) await this.#request('POST', '/users', { body: { username } });
     else await this.#request('GET', '/health');
@@ -224,11 +225,12 @@ class Fallback implements Link {
     if (!this.#isOver) this.#pollLater();
   }
 
-  #probeLater(WebSocket: WebSocketConstructor): void {
-    this.#cancelProbe = this.parts.platform.after(PROBE_MS, () => {
+  #probeLater(WebSocket: WebSocketConstructor, delay = FIRST_PROBE_MS): void {
+    this.#cancelProbe = this.parts.platform.after(delay, () => {
       const socket = new WebSocket(`${this.parts.base.replace('http', 'ws')}/ws`);
       socket.onerror = () => {};
-      socket.onclose = () => this.#isOver || this.#probeLater(WebSocket);
+      socket.onclose = () =>
+        this.#isOver || this.#probeLater(WebSocket, Math.min(2 * delay, MAX_PROBE_MS));
       socket.onopen = () => {
         socket.close();
         this.#end('WebSockets are let through again');
@@ -242,7 +244,7 @@ class Fallback implements Link {
       return;
     }
     const { code, message: content, retryAfter } = error;
-    // It is asked again when the server can be reached.
+    // It is sent again on the next link.
     if (code === 'unavailable') {
       this.#end(content);
       return;
@@ -270,7 +272,7 @@ class Fallback implements Link {
     return this.#json('/me/rooms', this.#as());
   }
 
-  /** Whom a request is for, where no token says it. */
+  /** The user of a request, where no token tells it. */
   #as(): { username?: string } {
     const username = this.parts.username();
     return this.parts.token() || !username ? {} : { username };

@@ -2,68 +2,68 @@ import type { Api } from './api.ts';
 import type { Connection } from './connection.ts';
 import { Emitter } from './emitter.ts';
 import { ChatError } from './error.ts';
-import { ambient, load } from './lazy.ts';
+import { background, load } from './lazy.ts';
 import { type ChatMessage, Messages, type MessagesHost } from './messages.ts';
 import { PASSING } from './outbox.ts';
 import type { Platform } from './platform.ts';
 import type { ClientFrame, ServerFrame, ServerFrameOf, StoredMessage } from './protocol.ts';
-import type { Refuse } from './questions.ts';
 import { quiet } from './quiet.ts';
+import type { Refuse } from './requests.ts';
 import type { RoomEvents, RoomOptions, RoomStatus } from './room-types.ts';
 
-/** Where to go on in a room. */
+/** The position in a room from which a join resumes. */
 export interface Where {
   room: string;
   since: number | '$' | undefined;
   epoch: string | undefined;
 }
 
-/** The client that a room is of. */
+/** The client of a room. */
 export interface RoomHost extends MessagesHost {
   readonly platform: Platform;
   readonly connection: Connection;
   readonly api: Promise<Api>;
   readonly keep: number;
-  /** Asks, and calls back within the turn in which the answer comes. */
+  /** Sends a frame, and calls back in the same turn of the event loop in which the answer comes. */
   ask(frame: ClientFrame, reply: (frame: never) => void, refuse: Refuse): void;
   joinFrame(where: Where): ClientFrame;
-  readonly entrance: { add(room: Feed): void };
+  readonly joinQueue: { add(room: Feed): void };
   left(room: Feed): void;
   emit(name: 'message', message: ChatMessage): void;
   report(error: unknown): void;
 }
 
-/** The changes of a room, each once and in order: where the user is in them, and how it goes on. */
+/** Receives the changes of a room, each once and in order, and resumes where some are missing. */
 export class Feed extends Emitter<RoomEvents> {
-  /** `''` for a direct room that nobody has spoken in. */
+  /** The name of the room; `''` for a direct room without a message. */
   name: string;
-  /** The name of the other one, in a direct room. */
+  /** In a direct room, the name of the other user. */
   readonly to: string | undefined;
   status: RoomStatus = { state: 'joining' };
-  /** Who is there: 100 names at most. Like all lists here, a new array only when it changed. */
+  /** The users in the room, 100 names at most. Like all lists here, the same array until it changes. */
   users: readonly string[] = [];
-  /** How many are there. */
+  /** The number of users in the room. */
   userCount = 0;
-  /** Who is typing. */
+  /** The names of the users who are typing. */
   typists: readonly string[] = [];
   /** The `seq` up to which the user has read. */
   lastRead = 0;
-  /** The `seq` up to which the other one of a direct room has read. */
+  /** In a direct room, the `seq` up to which the other user has read. */
   partnerRead = 0;
-  /** The others' messages behind `lastRead`, counted to 100. */
+  /** The number of others' messages after `lastRead`; 100 means 100 or more. */
   unread = 0;
   /** @internal */
   readonly list: Messages;
-  /** @internal Changes that came while older messages were being loaded. */
+  /** @internal Changes of earlier messages that came while those were being loaded. */
   strays: StoredMessage[] | undefined;
-  /** The number of the last change that was seen. */
+  /** The `rev` of the newest change. */
   #rev = 0;
   #epoch: string | undefined;
   #isJoining = false;
-  /** All that was there when the user entered has come: what comes now is news. */
+  /** The messages from before the first join have been loaded: later ones are new. */
   #isCaughtUp = false;
 
-  /** @internal @param key the name, or `@` and that of the other one */
+  /** @internal @param key the name of the room, or `@` and the name of the other user */
   constructor(
     readonly key: string,
     /** @internal */
@@ -82,8 +82,8 @@ export class Feed extends Emitter<RoomEvents> {
   }
 
   /**
-   * @internal Enters the room, or goes on from where it was.
-   * @param done is called when it has its answer, with the seconds after which it is to be asked again, or 0
+   * @internal Joins the room, or resumes.
+   * @param done is called after the answer, with the seconds after which to join again, or 0
    */
   join(done: (wait?: number) => void): void {
     if (this.#isJoining || this.status.state === 'left') return void done();
@@ -98,7 +98,7 @@ export class Feed extends Emitter<RoomEvents> {
       done();
       this.setStatus({ state: 'live' });
       host.outbox.resumed(this.key);
-      // So that a message can be changed when the connection is lost again.
+      // Then a message can be changed without a connection, too.
       quiet(load.changes());
     };
     const refuse: Refuse = (error) => {
@@ -113,18 +113,18 @@ export class Feed extends Emitter<RoomEvents> {
     host.ask(host.joinFrame({ room: name, since, epoch }), reply, refuse);
   }
 
-  /** @internal Asks what is new. */
+  /** @internal Joins again, from the newest change. */
   resume(): void {
     if (!this.isLive) return;
     this.setStatus({ state: 'joining' });
-    this.host.entrance.add(this);
+    this.host.joinQueue.add(this);
   }
 
-  /** @internal A direct room has its name. */
+  /** @internal Gives a direct room its name. */
   named(name: string): void {
     if (this.name) return;
     this.name = name;
-    this.host.entrance.add(this);
+    this.host.joinQueue.add(this);
   }
 
   /** @internal */
@@ -134,7 +134,7 @@ export class Feed extends Emitter<RoomEvents> {
     this.changed();
   }
 
-  /** @internal What is on its way has changed, or was seen. */
+  /** @internal The messages, or the unsent ones among them, have changed. */
   touched(): void {
     this.host.outbox.reached(this.key, this.#rev);
     this.list.changed();
@@ -145,12 +145,12 @@ export class Feed extends Emitter<RoomEvents> {
   receive(frame: ServerFrame): void {
     if (frame.type === 'message' || frame.type === 'update') this.#change(frame);
     else if (frame.type === 'changes') for (const change of frame.changes) this.#change(change);
-    else if (frame.type !== 'joined') ambient(({ shown }) => shown(this, frame));
-    // Another tab has entered the room on the same connection, and this one missed something.
+    else if (frame.type !== 'joined') background(({ shown }) => shown(this, frame));
+    // Another tab has joined on the shared connection, and this one missed changes.
     else if (frame.complete && frame.rev > this.#rev) this.resume();
   }
 
-  /** A change came live. What comes while the room is being entered is in the answer. */
+  /** Handles a live change. During a join it is ignored: the answer has it. */
   #change(message: StoredMessage): void {
     if (!this.isLive) return;
     const { rev } = message;
@@ -176,7 +176,7 @@ export class Feed extends Emitter<RoomEvents> {
     this.#epoch = epoch;
     for (const message of messages) this.#show(message);
     this.#isCaughtUp ||= complete;
-    ambient(({ entered }) => entered(this, page, isNew));
+    background(({ entered }) => entered(this, page, isNew));
     this.touched();
   }
 
@@ -189,7 +189,7 @@ export class Feed extends Emitter<RoomEvents> {
     if (isOld) this.strays?.push(message);
     if (!this.#isCaughtUp || (before && !isOld && before.rev >= message.rev)) return;
     const view = list.view(message);
-    ambient(({ heard }) => heard(this, view, before));
+    background(({ heard }) => heard(this, view, before));
     this.emit(before ? 'update' : 'message', view);
     if (!before) host.emit('message', view);
   }

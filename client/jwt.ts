@@ -1,4 +1,4 @@
-/** The user that a token names; undefined where it is no JWT. It is the server's to verify it. */
+/** Returns the user of a token, unverified; undefined if it is no JWT. */
 export function subjectOf(token: string | undefined): string | undefined {
   const [, claims = ''] = token?.split('.') ?? [];
   try {

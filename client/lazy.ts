@@ -5,43 +5,43 @@ import { lazy } from './part.ts';
 import type { Platform } from './platform.ts';
 import { quiet } from './quiet.ts';
 
-/** What is loaded when it is first used, so that a page can begin with little. */
+/** The parts that are loaded when they are first used, so that a page begins with few bytes. */
 export const load = {
-  ambient: lazy(() => import('./ambient.ts')),
+  background: lazy(() => import('./background.ts')),
   api: lazy(() => import('./api.ts')),
   changes: lazy(() => import('./changes.ts')),
-  older: lazy(() => import('./older.ts')),
+  history: lazy(() => import('./history.ts')),
   transports: lazy(() => import('./transports.ts')),
 };
 
-type Ambient = Awaited<ReturnType<typeof load.ambient>>;
+type Background = Awaited<ReturnType<typeof load.background>>;
 
-let loaded: Ambient | undefined;
+let loaded: Background | undefined;
 
-/** Does something with what is around the messages: at once when it is loaded, else later. */
-export function ambient<Result>(
-  use: (ambient: Ambient) => Result,
+/** Uses the background part: at once if it is loaded, otherwise when it is. */
+export function background<Result>(
+  use: (background: Background) => Result,
 ): Result | Promise<Awaited<Result>> {
   return loaded
     ? use(loaded)
     : (quiet(
-        load.ambient().then((part) => {
+        load.background().then((part) => {
           loaded = part;
           return use(part);
         }),
       ) as Promise<Awaited<Result>>);
 }
 
-/** What a link needs to know. */
+/** What a link is made of. */
 export interface LinkParts extends ApiParts {
   platform: Platform;
 }
 
 /**
- * The way to the server.
+ * Chooses the transport.
  *
- * @param failures how many links in a row never opened: after two, WebSockets seem to be blocked here,
- *   and from then on both ways are tried in turn
+ * @param failures how many links in a row failed to open: after two, WebSockets seem to be blocked, and
+ *   from then on SSE and WebSocket are tried in turn
  */
 export function openLink(
   parts: LinkParts,

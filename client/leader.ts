@@ -1,23 +1,23 @@
 import type { Link, OpenLink } from './link.ts';
 import type { ClientFrame, ServerFrame } from './protocol.ts';
 
-/** What tabs tell each other: a tab to the one that leads, … */
+/** A message of a tab to the leader. */
 export type ToLeader =
   | { to: 'leader'; tab: string; kind: 'hello' | 'bye' }
   | { to: 'leader'; tab: string; kind: 'send'; frame: ClientFrame };
 
-/** … and that one to a tab, or to all. */
+/** A message of the leader to a tab, or to all. */
 export type ToTab =
   | { to: string; kind: 'opened' }
   | { to: string; kind: 'received'; text: string }
   | { to: string; kind: 'closed'; code: number; reason: string }
   | { to: 'all'; kind: 'leads' };
 
-/** The tab that has the socket: passes on what the others send, and what comes to whom it is for. */
+/** The tab that has the socket: it passes on the frames of the others, and those of the server to them. */
 export class Leader {
-  /** The rooms that each tab is in. */
+  /** By tab: the rooms that it is in. */
   readonly #tabs = new Map<string, Set<string>>();
-  /** Which tab waits for the answer to a frame, by its id. */
+  /** By the id of a frame: the tab that waits for its answer. */
   readonly #askedBy = new Map<string, string>();
   #link: Link | undefined;
   #isOpen = false;
@@ -90,10 +90,10 @@ export class Leader {
     const id = 'id' in frame && typeof frame.id === 'string' ? frame.id : '';
     const asking = this.#askedBy.get(id);
     this.#askedBy.delete(id);
-    // A `pong` has no id, and is a sign of life for all.
+    // A `pong` has no id: it goes to all tabs.
     if (asking) this.tell({ to: asking, kind: 'received', text });
     if (asking && frame.type !== 'joined') return;
-    // While a tab enters a room page by page, the connection is out of it: the others see by this that they missed something.
+    // Between the pages of a join the connection is out of the room: this tells the other tabs what they missed.
     const shown = asking ? JSON.stringify({ ...frame, messages: [] }) : text;
     for (const tab of this.#tabs.keys()) {
       if (tab !== asking) this.tell({ to: tab, kind: 'received', text: shown });

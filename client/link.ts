@@ -1,15 +1,15 @@
 import type { ClientFrame } from './protocol.ts';
 
-/** What carries frames: a WebSocket, the socket of another tab, or requests over HTTP. */
+/** A transport of frames: a WebSocket, that of another tab, or SSE with REST. */
 export interface Link {
   send(frame: ClientFrame): void;
-  /** Ends it; nothing is told of it after that. */
+  /** Closes it; no event follows. */
   close(): void;
-  /** False where changes that a later one replaced are left out, so that a hole is nothing amiss. */
+  /** False where changes that were overtaken by later ones are left out, so that `rev`s have holes. */
   readonly isGapless: boolean;
 }
 
-/** To be told of what happens on a link. */
+/** The events of a link. */
 export interface LinkEvents {
   opened(): void;
   /** @param text JSON of a frame */
@@ -19,10 +19,10 @@ export interface LinkEvents {
 
 export type OpenLink = (events: LinkEvents) => Link;
 
-/** The constructor of a WebSocket: `globalThis.WebSocket`, or that of a package. */
+/** A constructor of WebSockets: `globalThis.WebSocket`, or that of a package. */
 export type WebSocketConstructor = new (url: string) => WebSocketLike;
 
-/** As much of a WebSocket as is used here. */
+/** The part of a WebSocket that the library uses. */
 export interface WebSocketLike {
   onopen: ((event: never) => void) | null;
   onmessage: ((event: never) => void) | null;
@@ -32,7 +32,7 @@ export interface WebSocketLike {
   close(): void;
 }
 
-/** @param url `ws://` or `wss://` */
+/** A WebSocket as a link. @param url `ws://` or `wss://` */
 export function webSocketLink(url: string, WebSocket: WebSocketConstructor): OpenLink {
   return (events) => {
     const socket = new WebSocket(url);
@@ -40,7 +40,7 @@ export function webSocketLink(url: string, WebSocket: WebSocketConstructor): Ope
     socket.onmessage = ({ data }: { data: string }) => events.received(data);
     socket.onclose = ({ code, reason }: { code: number; reason: string }) =>
       events.closed(code, reason);
-    // Without it some packages throw; the close that follows says all there is to know.
+    // Without a listener some packages throw; the `close` that follows has the reason.
     socket.onerror = () => {};
     return {
       isGapless: true,

@@ -4,51 +4,52 @@ import type { StoredMessage } from './protocol.ts';
 
 type Place = 'id' | 'seq' | 'rev' | 'userId';
 
-/** A message as an application shows it. It never changes: another one takes its place. */
+/** A message as an application shows it. It is immutable: a change replaces it by another object. */
 export type ChatMessage = Readonly<
   Omit<StoredMessage, Place> &
-    // While it is only here it has no place in the room.
+    // A message that is not acknowledged has none of these.
     Partial<Pick<StoredMessage, Place>> & {
-      /** The same from sending on: what a list is keyed by. */
+      /** The key of a list: the same before and after the message is stored. */
       key: string;
-      /** Of the message, or of what was done to it last. */
+      /** The state of the message, or of the user's last change of it. */
       state: 'sending' | 'sent' | 'failed';
       /** Why it failed. */
       error?: ChatError;
-      /** Where it failed: sends it again; or forgets the message, or what was done to it. */
+      /** In the state `failed`: sends the message or the change again. */
       retry?: () => void;
+      /** In the state `failed`: drops the message or the change. */
       discard?: () => void;
     }
 >;
 
-/** A message of the server. It is its own view, unless something of the user's changes it. */
+/** A message of the server, which is shown as it is unless the user is changing it. */
 export type KeptMessage = StoredMessage & { key: string; state: 'sent' };
 
-/** The view of a message with the user's unconfirmed changes, and what it was made of. */
+/** A message with the user's unconfirmed changes applied, and the states of those. */
 interface View {
   of: string;
   message: ChatMessage;
 }
 
-/** Whom the messages of a room serve. */
+/** The client of a room's messages. */
 export interface MessagesHost {
   readonly username: string;
   readonly outbox: Outbox;
 }
 
-/** The messages of a room from a `seq` on, as the last change left each, and behind them what is on its way. */
+/** The messages of a room from a `seq` on, each as it now is, and after them the unconfirmed ones. */
 export class Messages {
   /** By `seq`. */
   sorted: KeptMessage[] = [];
   #snapshot: readonly ChatMessage[] | undefined;
   readonly #views = new WeakMap<object, View>();
-  /** Messages before this `seq` are not here. */
+  /** The `seq` from which all messages are here. */
   from = 0;
   #extra = 0;
 
   /**
    * @param room the key of the room
-   * @param keep messages that are kept, beside those that were asked for
+   * @param keep how many messages are kept, not counting those that `history` loaded
    */
   constructor(
     private readonly host: MessagesHost,
@@ -61,7 +62,7 @@ export class Messages {
     return this.sorted.at(-1)?.seq ?? 0;
   }
 
-  /** A message of the server as it is shown: the same object, since copies are what costs most here. */
+  /** Returns a message of the server as it is shown: the same object, since a copy would cost the most here. */
   view(stored: StoredMessage): KeptMessage {
     const isOwn = stored.username === this.host.username;
     const kept = stored as KeptMessage;
@@ -74,28 +75,28 @@ export class Messages {
     return this.sorted.find((message) => message.id === id);
   }
 
-  /** Begins anew: what is before this `seq` is not here. */
+  /** Forgets all messages. @param from the `seq` from which the following ones are complete */
   clear(from: number): void {
     this.sorted = [];
     this.from = from;
     this.#extra = 0;
   }
 
-  /** More was loaded, from this `seq` on. */
+  /** Makes room for earlier messages. @param from the `seq` from which they are complete */
   extend(from: number, count: number): void {
     this.from = from;
     this.#extra += count;
   }
 
   /**
-   * Takes a message as it now is.
+   * Adds a message, or replaces an older state of it.
    *
-   * @returns what was known of it: nothing of a new one; the message itself when it is too old to be kept
+   * @returns the state that was known; undefined for a new message; the message itself if it is too old to keep
    */
   take(message: StoredMessage): StoredMessage | undefined {
     const { sorted } = this;
     const kept = this.view(message);
-    // From the end: most are new.
+    // From the end, since most messages are new.
     const index = sorted.findLastIndex(({ seq }) => seq <= message.seq);
     const before = sorted[index];
     if (before?.seq === message.seq) {
@@ -108,18 +109,18 @@ export class Messages {
     return undefined;
   }
 
-  /** Something has changed: the next snapshot is another one. */
+  /** Invalidates the snapshot. */
   changed(): void {
     this.#snapshot = undefined;
   }
 
-  /** The same array until something changes. */
+  /** All messages. The same array until something changes. */
   get snapshot(): readonly ChatMessage[] {
     this.#snapshot ??= this.#render();
     return this.#snapshot;
   }
 
-  /** An item that is a message, as it is shown until it comes from the server. */
+  /** Returns an unconfirmed message as it is shown. */
   show(item: Item): ChatMessage {
     return this.#show(undefined, [item]);
   }
@@ -138,7 +139,7 @@ export class Messages {
     ];
   }
 
-  /** @returns the same object for the same things */
+  /** Applies the user's changes to a message. @returns the same object for the same states */
   #show(stored: KeptMessage | undefined, items: Item[]): ChatMessage {
     if (stored && !items[0]) return stored;
     const source = stored ?? (items[0] as Item);
@@ -166,7 +167,7 @@ export class Messages {
   }
 
   #trim(): void {
-    // Not one by one, which would move all the others every time.
+    // Not one at a time, which would move all the others every time.
     const excess = this.sorted.length - this.keep - this.#extra;
     if (excess <= this.keep / 10) return;
     this.sorted.splice(0, excess);
@@ -174,7 +175,7 @@ export class Messages {
   }
 }
 
-/** A message that has not come from the server yet; once it is acknowledged its place in the room is known. */
+/** The message of an item, with its place in the room once that is acknowledged. */
 function posted({ id, at, room, frame, ack }: Item, username: string): Partial<ChatMessage> {
   const { type: _, ...rest } = frame;
   const createdAt = new Date(at).toISOString();

@@ -1,16 +1,16 @@
 import type { Api } from './api.ts';
 import { Emitter } from './emitter.ts';
-import { ambient } from './lazy.ts';
+import { background } from './lazy.ts';
 import type { Notification } from './protocol.ts';
 
 /**
- * What waits for the user in any room: mentions, direct messages, notices of a back end. While somebody
- * subscribes they are loaded with every connection.
+ * The user's unread notifications: mentions, direct messages, notices of a back end. While somebody
+ * subscribes, they are loaded with every connection.
  */
 export class Notifications extends Emitter<{ change: undefined }> {
-  /** Newest first, 100 at most: those that came, and those that were loaded. A new array only when it changed. */
+  /** The notifications, newest first, 100 at most. The same array until it changes. */
   items: readonly Notification[] = [];
-  /** How many the user has not read, here or not. */
+  /** The number of unread notifications, those that are not in `items` included. */
   unread = 0;
 
   /** @internal */
@@ -27,13 +27,13 @@ export class Notifications extends Emitter<{ change: undefined }> {
     this.host.listened('notification');
   }
 
-  /** Loads the newest that are not read. Rejects with a `ChatError`. */
+  /** Loads the newest unread notifications. Rejects with a `ChatError`. */
   load(): Promise<void> {
-    return ambient(({ loadNotifications }) => loadNotifications(this));
+    return background(({ loadNotifications }) => loadNotifications(this));
   }
 
-  /** Has read one. Rejects with a `ChatError`. */
+  /** Marks a notification as read. Rejects with a `ChatError`. */
   read(id: number): Promise<void> {
-    return ambient(({ readNotification }) => readNotification(this, id));
+    return background(({ readNotification }) => readNotification(this, id));
   }
 }

@@ -4,34 +4,37 @@ import type { Platform } from './platform.ts';
 import type { OutboxStore } from './store/store.ts';
 import type { TokenSource } from './token.ts';
 
-/** How a client is to be; everything may be left out. */
+/** The options of a client, all optional. Example: `new ChatClient(url, { username: 'ana', keep: 100 })`. */
 export interface ChatOptions {
-  /** The user's name. Default: the one that the token says. */
+  /** The user's name: `'ana'`. Default: the subject of the token. */
   username?: string;
-  /** A token of an account, or a function that fetches one. Default: none, for guests. */
+  /**
+   * The token of an account, or a function that fetches one, called again when it expires:
+   * `async () => (await fetch('/my/token')).text()`. Default: none, which is a guest.
+   */
   token?: TokenSource;
   /**
-   * Where unsent messages survive the end of the page. Default: true, which is IndexedDB in browsers
-   * and only memory elsewhere. With false it is only memory everywhere.
+   * The store of unsent messages: `true` is IndexedDB in browsers and memory elsewhere, `false` is memory,
+   * or an {@link OutboxStore}. Default: `true`.
    */
   outbox?: boolean | OutboxStore;
-  /** Whether all tabs of an origin share one connection; needs `username`. Default: false. */
+  /** Whether all tabs of an origin share one connection; needs `username`. Default: `false`. */
   shareTabs?: boolean;
-  /** What carries frames. Default: `auto`, which is WebSocket, and SSE with REST where it is blocked. */
+  /** The transport: `'websocket'`, `'sse'` with REST, or `'auto'`, which is SSE where WebSockets are blocked. Default: `'auto'`. */
   transport?: 'auto' | 'websocket' | 'sse';
-  /** Messages of a room that are kept in memory, beside those that `history` loads. Default: 1000. */
+  /** How many messages of a room are kept in memory, not counting those that `history` loads. Default: 1000. */
   keep?: number;
   /**
-   * Messages that may be on their way at once, without each waiting for the ack before it. Where the
-   * server's `MESSAGE_RATE` is 0 it may be `Infinity`. Default: 20.
+   * How many messages may wait for their acks at once; `Infinity` where the server has no rate limit
+   * (`MESSAGE_RATE=0`). Default: 20.
    */
   burst?: number;
-  /** How long to wait between tries to connect. Default: `{ first: 500, most: 30000 }`, in milliseconds. */
+  /** The waits between attempts to connect, in milliseconds. Default: `{ first: 500, most: 30_000 }`. */
   backoff?: Backoff;
-  /** The room that is entered when no other is, but direct messages or notifications are wanted. Default: `general`. */
+  /** The room that is entered where only direct messages or notifications are used. Default: `'general'`. */
   home?: string;
-  /** Default: the one that is there. Node 20 needs one of a package. */
+  /** The WebSocket class. Default: the global one; Node 20 needs that of a package, such as `ws`. */
   WebSocket?: WebSocketConstructor;
-  /** Clock, timers and chance, for tests. Default: the real ones. */
+  /** The clock, the timers and the random numbers, for tests. Default: those of the runtime. */
   platform?: Platform;
 }

@@ -2,47 +2,48 @@ import { ChatError } from './error.ts';
 import type { ChatMessage } from './messages.ts';
 import type { Platform } from './platform.ts';
 import type { ClientFrame, ServerFrame, StoredMessage } from './protocol.ts';
-import type { Refuse } from './questions.ts';
+import type { Refuse } from './requests.ts';
 import type { OutboxEntry } from './store/store.ts';
 
-/** What the server says of a change that it has made. */
+/** The server's confirmation. */
 export type Ack = Omit<Extract<ServerFrame, { type: 'ack' }>, 'type' | 'id'>;
 
-/** What an item does that changes a message, rather than being one. */
+/** The part of an item that is an edit, a deletion or a reaction. */
 export interface Change {
-  /** The message as it will be. */
+  /** Returns the message as it will be. */
   apply(message: Partial<ChatMessage>): Partial<ChatMessage>;
-  /** The room has resumed: the item is sent again only if it undoes nothing. */
+  /** Decides after a resume whether the item is sent again: only if it undoes nobody's change. */
   check(): void;
-  /** The server has made it. */
+  /** Handles the confirmation. */
   acked(ack: Ack): void;
 }
 
-/** Something that the user said or did, on its way. */
+/** A message or a change of the user's that is not confirmed. */
 export interface Item extends Omit<OutboxEntry, 'error'> {
-  /** What is `acked` stays until it is seen in the room. */
+  /** An `acked` item stays until its frame has come. */
   state: 'waiting' | 'checking' | 'flying' | 'acked' | 'failed';
   error?: ChatError;
   change?: Change;
-  /** What the server answered. */
+  /** Set in the state `acked`. */
   ack?: Ack;
   done?(ack: Ack): void;
   fail?(error: ChatError): void;
 }
 
-/** Refusals that are over after a while. */
+/** The codes of refusals that pass by themselves. */
 export const PASSING = ['rate_limited', 'overloaded', 'unavailable'];
-/** How long to wait where the server does not say, in seconds. */
+/** How long to wait after a refusal without `retryAfter`, in seconds. */
 const RETRY_SECONDS = 1;
-/** What a server lets an account say in a second, unless it was set otherwise. */
+/** The default `MESSAGE_RATE` of a server, in messages a second. */
 const RATE = 20;
-/** The server takes no longer frame; what is added to it when it is sent is shorter than 60 bytes. */
+/** The longest frame that a server takes, less the id that is added to it. */
 const MAX_FRAME_BYTES = 64 * 1024 - 60;
-/** Items that may wait, and that may be on their way. */
+/** The most items that may wait. */
 const MAX_ITEMS = 10_000;
+/** The most items that may wait for an ack at once. */
 const MAX_FLYING = 1000;
 
-/** Where items survive the end of the program. */
+/** The store of the items. */
 interface Keeper {
   put(item: Item): void;
   delete(id: string): void;
@@ -52,32 +53,32 @@ interface Keeper {
 interface ItemRoom {
   readonly name: string;
   readonly isLive: boolean;
-  /** An item of its came, went or changed its state. */
+  /** An item of the room was added or removed, or has another state. */
   touched(): void;
-  /** The room's name is known by an ack. */
+  /** An ack tells the room's name. */
   named(name: string): void;
-  /** The server says that the user is not there. */
+  /** The server has the user outside of the room. */
   resume(): void;
 }
 
-/** Whom an outbox serves. */
+/** The client of an outbox. */
 export interface OutboxHost {
   readonly platform: Platform;
-  /** Whether the server knows who the user is. */
+  /** Whether the server has answered a join. */
   readonly isJoined: boolean;
   roomOf(item: Item): ItemRoom | undefined;
   ask(frame: ClientFrame, reply: (ack: Ack) => void, refuse: Refuse, id: string): void;
 }
 
 /**
- * What was said and done and is not acknowledged yet, in order. It is sent again under the same id
- * until the server answers. A server that counts messages refuses those past its limit, and a later
- * one could pass where an earlier one did not; so beyond a burst each waits for the ack before it.
+ * The queue of messages and changes that are not acknowledged. They are sent in order, and again under the
+ * same id until the server answers. A server that limits the rate could refuse a message and accept the
+ * next one; so after a burst each waits for the ack of the one before it.
  */
 export class Outbox {
-  /** In order. */
+  /** By id, in order. */
   readonly items = new Map<string, Item>();
-  /** Undefined until it is known what an earlier session left. */
+  /** Undefined until the items of an earlier session are loaded. */
   keeper: Keeper | undefined;
   #flying = 0;
   #credit = 0;
@@ -86,24 +87,24 @@ export class Outbox {
   #isHeld = false;
   #cancel = () => {};
 
-  /** @param burst items that may be on their way at once */
+  /** @param burst how many items may wait for an ack at once */
   constructor(
     private readonly host: OutboxHost,
     private burst: number,
   ) {}
 
-  /** What is on its way for a room, or failed there, in order. */
+  /** The items of a room, in order. */
   of(room: string): Item[] {
     return [...this.items.values()].filter((item) => item.room === room);
   }
 
-  /** @returns an item with what only a new one has */
+  /** Creates an item, with an id and a place in the order. */
   create(entry: Omit<OutboxEntry, 'id' | 'at' | 'error'>): Item {
     this.#lastAt = Math.max(this.host.platform.now(), this.#lastAt + 0.001);
     return { ...entry, id: crypto.randomUUID(), at: this.#lastAt, state: 'waiting' };
   }
 
-  /** @returns what the server answers; rejects when it refuses for good */
+  /** Adds an item. Resolves with the ack; rejects when the server refuses for good. */
   add(item: Item): Promise<Ack> {
     const acked = new Promise<Ack>((done, fail) => Object.assign(item, { done, fail }));
     const bytes = new Blob([JSON.stringify(item.frame)]).size;
@@ -114,7 +115,7 @@ export class Outbox {
     return acked;
   }
 
-  /** Sends what can be sent. */
+  /** Sends the items that may be sent now. */
   flush(): void {
     for (const item of this.items.values()) {
       if (item.state !== 'waiting' || !this.#isReady(item)) continue;
@@ -135,7 +136,7 @@ export class Outbox {
     }
   }
 
-  /** A message of the user's own is seen. */
+  /** Handles a message of the room: one of the user's own is confirmed by it. */
   seen({ id: messageId, clientId, room, seq, createdAt: timestamp }: StoredMessage): void {
     const item = this.items.get(clientId ?? '');
     if (!item) return;
@@ -143,7 +144,7 @@ export class Outbox {
     this.#remove(item);
   }
 
-  /** The room shows all that was committed up to a `rev`. */
+  /** Removes the confirmed items of a room that has received all changes up to a `rev`. */
   reached(room: string, rev: number): void {
     for (const item of this.items.values()) {
       if (item.room === room && item.ack && (item.ack.seq ?? item.ack.rev ?? 0) <= rev) {
@@ -152,7 +153,7 @@ export class Outbox {
     }
   }
 
-  /** A room has resumed: what changes a message is sent only if it may. */
+  /** Checks and sends the items of a room that has resumed. */
   resumed(room: string): void {
     for (const item of this.of(room)) {
       if (item.state === 'waiting') item.change?.check();
@@ -160,7 +161,7 @@ export class Outbox {
     this.flush();
   }
 
-  /** Gives up an item. */
+  /** Gives up on an item. */
   fail(item: Item, code: ChatError['code'], message: string): void {
     item.state = 'failed';
     const error = new ChatError(code, message);
@@ -170,20 +171,20 @@ export class Outbox {
     this.host.roomOf(item)?.touched();
   }
 
-  /** Sends what is new, or has failed. */
+  /** Sends an item that is new, or has failed. */
   retry(item: Item): void {
     delete item.error;
     this.keeper?.put(item);
     this.wait(item);
   }
 
-  /** Forgets what has failed. */
+  /** Drops an item that has failed. */
   discard(item: Item): void {
     this.keeper?.delete(item.id);
     this.#remove(item);
   }
 
-  /** Sends nothing for so many seconds, unless it is released before. */
+  /** Sends nothing for some seconds, or until {@link release}. */
   hold(seconds = RETRY_SECONDS): void {
     this.#isHeld = true;
     this.#cancel();
@@ -196,19 +197,19 @@ export class Outbox {
     this.flush();
   }
 
-  /** Whoever waits for an answer is told why none will come. */
+  /** Rejects the promises of all items, which stay. */
   close(reason: string): void {
     for (const { fail } of this.items.values()) fail?.(new ChatError('closed', reason));
   }
 
-  /** Sends an item when it can be sent. */
+  /** Lets an item wait until it may be sent. */
   wait(item: Item): void {
     item.state = item.error ? 'failed' : 'waiting';
     this.host.roomOf(item)?.touched();
     this.flush();
   }
 
-  /** The server has an item. */
+  /** Confirms an item. */
   settle(item: Item, ack: Ack): void {
     if (item.state === 'acked') return;
     item.state = 'acked';
@@ -224,7 +225,7 @@ export class Outbox {
   #refused(item: Item, error?: ChatError): void {
     if (item.state === 'acked') return;
     if (error && PASSING.includes(error.code)) {
-      // The server has smaller limits than is usual.
+      // The server has a lower limit than the default.
       if (error.code === 'rate_limited') this.burst = this.#credit = 0;
       this.hold(error.retryAfter);
     } else if (error?.code === 'not_joined') this.host.roomOf(item)?.resume();

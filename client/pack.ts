@@ -30,8 +30,8 @@ for (const [path, text] of [...(await buildClient('index', '')), ...(await build
 await writeTypes();
 
 /**
- * The types of every file, as the compiler declares them. Those of the protocol are written out first, so
- * that whoever uses the library needs neither the server nor its schemas.
+ * The declarations of all files, with the types of the protocol written out, so that they depend neither
+ * on the server nor on its schemas.
  */
 async function writeTypes(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'ws-chat-client-'));
@@ -61,7 +61,7 @@ async function writeTypes(): Promise<void> {
   for (const name of new Glob('**/*.d.ts').scanSync(join(folder, 'out'))) {
     const text = readFileSync(join(folder, 'out', name), 'utf8')
       .replaceAll(/(from |import\()(['"])(\.[^'"]+)\.ts\2/g, '$1$2$3.js$2')
-      // What is internal is not declared, so that a class seems to lack what it implements.
+      // Internal members are not declared, so a class seems to lack members of its interfaces.
       .replaceAll(/ implements [^{]+\{/g, ' {');
     await Bun.write(join(dist, name), text);
   }

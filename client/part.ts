@@ -1,7 +1,6 @@
 /**
- * A part that is loaded when it is first used, once. Browsers may remember for good that an address could
- * not be loaded (https://github.com/whatwg/html/issues/6768), and name it in the error: the next time the
- * part is asked for under another one.
+ * Loads a part on first use, once. A browser may remember for good that an address could not be loaded
+ * (https://github.com/whatwg/html/issues/6768). The error names the address: the next attempt uses another.
  */
 export function lazy<Part>(load: () => Promise<Part>): () => Promise<Part> {
   let get = load;

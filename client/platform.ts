@@ -1,19 +1,19 @@
-/** What the library takes of the machine it runs on; a test may hand in another. */
+/** The parts of the runtime that a test may replace. */
 export interface Platform {
-  /** Milliseconds since 1970. */
+  /** The time, in milliseconds since 1970. */
   now(): number;
-  /** 0 to 1, exclusive. */
+  /** A random number from 0 to 1, exclusive. */
   random(): number;
-  /** Runs something once, after so many milliseconds. @returns the function that prevents it */
+  /** Calls a function once. @param delay in milliseconds @returns the function that cancels it */
   after(delay: number, run: () => void): () => void;
-  /** Calls when the network is back, or the tab is seen again. @returns the function that ends it */
+  /** Calls when the network is back, or the tab is visible again. @returns the function that ends that */
   onWake(run: () => void): () => void;
 }
 
-/** The last two reach the window from its document; they come with a page from the back-forward cache, too. */
+/** The last two bubble from the document; they are fired for a page from the back-forward cache, too. */
 const WAKING = ['online', 'visibilitychange', 'resume'];
 
-/** A browser, Bun, Node, or a worker. */
+/** The platform of browsers, workers, Bun and Node. */
 export const platform: Platform = {
   now: Date.now,
   random: Math.random,

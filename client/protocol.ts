@@ -1,4 +1,4 @@
-/** What travels, as the server's schemas have it. The only door from this library to the server's code. */
+/** The types of the protocol, from the server's schemas: the library's only imports of the server's code. */
 import type { ServerFrame as AnyServerFrame, ChangeFrame } from '../src/protocol/frames.ts';
 
 export type { ErrorCode } from '../src/errors.ts';
@@ -17,7 +17,7 @@ export type {
 /** Changes of a room that were committed together. */
 export type ChangesFrame = { type: 'changes'; room: string; changes: ChangeFrame[] };
 
-/** What the server sends to those who speak protocol 1. */
+/** A frame of the server in protocol 1. */
 export type ServerFrame =
   | Exclude<AnyServerFrame, { type: 'message' | 'update' | 'system' }>
   | ChangeFrame

@@ -1,4 +1,4 @@
-/** A promise that may reject without anybody waiting for it, which would bring a program down. */
+/** Marks a promise as handled: an unhandled rejection would end the program. */
 export function quiet<Value>(promise: Promise<Value>): Promise<Value> {
   promise.catch(() => {});
   return promise;

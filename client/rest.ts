@@ -1,8 +1,8 @@
 import { ChatError } from './error.ts';
 
-/** What a request needs. */
+/** The parts of every request. */
 export interface RestParts {
-  /** The server's address, without a slash at its end. */
+  /** The address of the server, without a slash at the end. */
   base: string;
   token(): string | undefined;
 }
@@ -14,7 +14,7 @@ export interface RequestOptions {
   query?: Query;
   body?: object;
   headers?: Record<string, string> | undefined;
-  /** Ends the request; without one it may take 15 s. */
+  /** Aborts the request. Default: after 15 s. */
   signal?: AbortSignal;
 }
 
@@ -22,9 +22,9 @@ export interface RequestOptions {
 const ANSWER_MS = 15_000;
 
 /**
- * A request to the server.
+ * Sends a request.
  *
- * @throws {ChatError} what the server says, or `unavailable` when it cannot be reached
+ * @throws {ChatError} the server's error, or `unavailable` when it cannot be reached
  */
 export async function rest(
   { base, token }: RestParts,

@@ -5,16 +5,16 @@ import { lazy } from './part.ts';
 import { openIndexedDb } from './store/indexed-db.ts';
 import type { OutboxEntry, OutboxStore } from './store/store.ts';
 
-/** After how long a part that could not be loaded is asked for again, in milliseconds. */
+/** After how long a part that could not be loaded is loaded again, in milliseconds. */
 const AGAIN_MS = 1000;
 
 const changes = lazy(() => import('./changes.ts'));
 
 /**
- * Keeps the outbox of a client in a store, and takes from it what an earlier session left; then the
- * client may send.
+ * Connects the outbox of a client to a store, and restores the items of earlier sessions; then the client
+ * may send.
  *
- * @param given with true it is IndexedDB, where it is there; with false memory alone
+ * @param given the option `outbox`
  */
 export async function keep(
   chat: ChatClient,
@@ -56,13 +56,13 @@ export async function keep(
   } catch (error) {
     report(error);
   } finally {
-    // Where there is no store it is kept in memory alone.
+    // Without a store the items are in memory alone.
     outbox.keeper ??= { put() {}, delete() {} };
     outbox.release();
   }
 }
 
-/** Opens the room of an item, and makes the item what it is. */
+/** Opens the room of an item, and gives a change its {@link Change}. */
 async function prepare(chat: ChatClient, item: Item): Promise<void> {
   const { room: key, frame } = item;
   const room = key[0] === '@' ? chat.direct(key.slice(1)) : chat.room(key);

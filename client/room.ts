@@ -1,14 +1,14 @@
 import type { Action } from './changes.ts';
 import type { ChatError } from './error.ts';
 import { Feed } from './feed.ts';
-import { ambient, load } from './lazy.ts';
+import { background, load } from './lazy.ts';
 import type { ChatMessage } from './messages.ts';
 import { quiet } from './quiet.ts';
 import type { NewMessage } from './room-types.ts';
 
-/** A room, or a conversation of two: what is there to be shown, and what the user does. */
+/** A room, or a direct conversation. */
 export class Room extends Feed {
-  /** In order, those on their way last. A new array only when something changed. */
+  /** The messages in order, unconfirmed ones last. The same array until something changes. */
   get messages(): readonly ChatMessage[] {
     return this.list.snapshot;
   }
@@ -19,9 +19,8 @@ export class Room extends Feed {
   }
 
   /**
-   * Says something. It is shown at once, and sent until the server has it.
-   *
-   * @returns resolves when it is stored; rejects with a {@link ChatError} when it was refused for good
+   * Sends a message, which is shown at once. Resolves with it when it is stored; rejects with a
+   * {@link ChatError} when it is refused for good.
    */
   send(message: string | NewMessage): Promise<ChatMessage> {
     const said = typeof message === 'string' ? { content: message } : message;
@@ -34,17 +33,17 @@ export class Room extends Feed {
     return quiet(outbox.add(item).then(() => this.list.show(item)));
   }
 
-  /** Says a message of the user's otherwise. Resolves and rejects as {@link send}. */
+  /** Edits a message of the user's. Resolves and rejects as {@link send}. */
   edit(message: ChatMessage, content: string): Promise<ChatMessage> {
     return this.#change(message, { type: 'edit', content });
   }
 
-  /** Takes a message of the user's back. Resolves and rejects as {@link send}. */
+  /** Deletes a message of the user's. Resolves and rejects as {@link send}. */
   delete(message: ChatMessage): Promise<ChatMessage> {
     return this.#change(message, { type: 'delete' });
   }
 
-  /** Reacts with an emoji, or takes that back. Resolves and rejects as {@link send}. */
+  /** Adds a reaction to a message, or removes it. Resolves and rejects as {@link send}. */
   react(message: ChatMessage, emoji: string, { remove = false } = {}): Promise<ChatMessage> {
     return this.#change(message, { type: 'react', emoji, remove });
   }
@@ -52,41 +51,41 @@ export class Room extends Feed {
   /**
    * Loads earlier messages into {@link messages}.
    *
-   * @param limit 1 to 100
+   * @param limit how many, 1 to 100
    * @returns whether there are more
    */
   history(limit = 50): Promise<boolean> {
-    return quiet(load.older().then(({ loadEarlier }) => loadEarlier(this, limit)));
+    return quiet(load.history().then(({ loadEarlier }) => loadEarlier(this, limit)));
   }
 
-  /** Has read up to a message: the newest, unless its `seq` is given. */
+  /** Marks messages as read. @param seq of the last one. Default: the newest */
   read(seq?: number): void {
-    ambient(({ read }) => read(this, seq));
+    background(({ read }) => read(this, seq));
   }
 
-  /** Shows the others that the user is typing; to be called with every key. */
+  /** Tells the others that the user is typing; call it with every key. */
   typing(): void {
-    ambient(({ type }) => type(this));
+    background(({ type }) => type(this));
   }
 
-  /** Shows the others something that is not stored; rejects where it cannot be shown now. */
+  /** Sends an event that is not stored; rejects without a connection. */
   event(name: string, data?: unknown): Promise<void> {
-    return ambient(({ event }) => event(this, name, data));
+    return background(({ event }) => event(this, name, data));
   }
 
-  /** The messages that have all of some words, newest first. Rejects with a {@link ChatError}. */
+  /** Finds the messages that have all of some words, newest first. Rejects with a {@link ChatError}. */
   search(words: string): Promise<ChatMessage[]> {
     return quiet(this.host.api.then((api) => api.search(this.name, words)));
   }
 
-  /** What is new from now on, once each, however long a turn of the loop takes. */
+  /** The messages from now on, each once, however slow the loop is. */
   async *[Symbol.asyncIterator](): AsyncGenerator<ChatMessage, void> {
     const place = this.isLive ? Math.max(this.list.newest, this.list.from - 1) : undefined;
-    const { follow } = await load.older();
+    const { follow } = await load.history();
     yield* follow(this, place);
   }
 
-  /** Goes out. What is on its way stays in the outbox until the room is entered again. */
+  /** Leaves the room. Unsent messages stay in the outbox until it is entered again. */
   leave(): void {
     const { state } = this.status;
     if (state === 'live' || state === 'joining') {

@@ -1,13 +1,13 @@
 /** An event of a stream. */
 export interface StreamEvent {
   id: string;
-  /** Missing in the first one, which says only where the stream begins. */
+  /** Missing in the first event, whose id is where the stream begins. */
   data?: string;
 }
 
 /**
- * Reads Server-Sent Events as they come. A `fetch` rather than an `EventSource`: it can send a token
- * in a header, and Node has one.
+ * Reads Server-Sent Events of a `fetch`, which, unlike an `EventSource`, sends a token in a header and is
+ * there in Node.
  *
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream
  */

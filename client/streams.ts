@@ -4,7 +4,7 @@ import { readEvents, type StreamEvent } from './sse.ts';
 /** @throws {ChatError} */
 export type Request = (method: Method, path: string, options?: RequestOptions) => Promise<Response>;
 
-/** What becomes of what the streams bring. */
+/** The link of the streams. */
 export interface StreamsHost {
   readonly request: Request;
   /** @param text JSON of a frame */

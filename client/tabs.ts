@@ -2,19 +2,19 @@ import type { LinkParts } from './lazy.ts';
 import { Leader, type ToLeader, type ToTab } from './leader.ts';
 import type { Link, LinkEvents, OpenLink } from './link.ts';
 
-/** Restarting: the close code after which a client comes back. */
+/** The close code of a restart, after which a client reconnects. */
 const RESTART = 1012;
 
-/** By name: a page that has several clients of one user takes part once for each. */
+/** By name: several clients of one user in a page have one share. */
 const shares = new Map<string, Share>();
 
 /**
- * One socket for all tabs of an origin: one of them leads and has it, the others send and hear through
- * it. Where a browser cannot do that, each tab has its own.
+ * One socket for all tabs of an origin: one tab is the leader and has it, the others send and receive
+ * through that tab. In browsers without locks or channels each tab has its own.
  */
 export function sharedLink(parts: LinkParts, link: OpenLink): OpenLink {
   const username = parts.username();
-  // Where only the token says who the user is, another tab's may be another one.
+  // Without a username, the tabs of two users could not be told apart.
   if (!username || !globalThis.navigator?.locks || !globalThis.BroadcastChannel) return link;
   const name = `ws-chat ${parts.base} ${username.toLowerCase()}`;
   const share = shares.get(name) ?? new Share(name, link);
@@ -22,16 +22,16 @@ export function sharedLink(parts: LinkParts, link: OpenLink): OpenLink {
   return (events) => share.open(events);
 }
 
-/** A tab's part. */
+/** A tab's part in the shared socket. */
 class Share {
   readonly #tab = crypto.randomUUID();
   readonly #channel: BroadcastChannel;
-  /** Whoever leads sees by a lock when the tab is gone; so first it is held. */
+  /** The leader sees by this lock when the tab is gone: it is held before the first message. */
   readonly #isHeld: Promise<void>;
   #leader: Leader | undefined;
   #events: LinkEvents | undefined;
   #isOpen = false;
-  /** Links in a row that the leader did not open: it may be frozen. */
+  /** How many links in a row the leader did not open: it may be frozen. */
   #unanswered = 0;
 
   constructor(
@@ -66,7 +66,7 @@ class Share {
     };
   }
 
-  /** Leads when the tab that does is gone, or, with `steal`, does not answer. */
+  /** Becomes the leader when that tab is gone; with `steal`, at once. */
   #runForLeader(options: LockOptions): void {
     const lead = () => {
       this.#leader = new Leader(this.link, (message) => this.#tell(message));
@@ -74,7 +74,7 @@ class Share {
       return new Promise(() => {});
     };
     navigator.locks.request(this.name, options, lead).catch(() => {
-      // Another tab has taken the lead: this one did not answer.
+      // Another tab has become the leader, since this one did not answer.
       this.#leader?.close();
       this.#leader = undefined;
       this.#runForLeader({});
@@ -92,7 +92,7 @@ class Share {
     if (message.to !== this.#tab && !(message.to === 'leader' && this.#leader)) {
       this.#channel.postMessage(message);
     }
-    // One's own messages do not come back through the channel.
+    // A channel does not return the sender's own messages.
     queueMicrotask(() => this.#receive(message));
   }
 

@@ -1,7 +1,7 @@
-/** A token, or a function that fetches one; it is called again when a fresh one is needed. */
+/** A token, or a function that fetches one, called again whenever a fresh one is needed. */
 export type TokenSource = string | (() => string | Promise<string>);
 
-/** The token that is shown to the server. */
+/** The token of a client. */
 export class Token {
   /** Undefined for a guest, and before it is fetched. */
   value: string | undefined;
@@ -11,7 +11,7 @@ export class Token {
     this.isRenewable = typeof source === 'function';
   }
 
-  /** Sees to it that there is one, if there can be. Rejects as the application's function does. */
+  /** Fetches the token if there is none. Rejects as the application's function does. */
   async fetch(isFresh = false): Promise<void> {
     if (isFresh || this.value === undefined) {
       this.value = typeof this.source === 'function' ? await this.source() : this.source;

@@ -1,4 +1,4 @@
-// A bot for Node 22 and Bun that rolls dice for whoever says "/roll":
+// A bot for Node 22 and Bun that rolls dice on the command "/roll":
 //   npm install ws-chat-client && node dice-bot.mjs
 import { ChatClient } from 'ws-chat-client';
 

@@ -1,4 +1,4 @@
-// Tells a user something from a back end, wherever the user is; it waits until the user has read it.
+// Notifies a user from a back end. The notification waits until the user has read it.
 //   API_KEY=secret bun start
 //   API_KEY=secret node examples/notify.mjs ana "Your order is on its way"
 const { API_KEY, CHAT_URL = 'http://localhost:3000' } = process.env;

@@ -1,7 +1,7 @@
-// Says something in a room from a back end in Node, by way of Redis:
+// Sends a message to a room from a back end in Node, through Redis:
 //   npm install redis
 //   REDIS_URL=redis://localhost:6379 node examples/publish.mjs general bot "The build is green"
-// Exactly one server stores it, and everyone in the room sees it. What cannot be stored is in the stream
+// Exactly one server stores it, and everyone in the room sees it. Entries that are refused go to the stream
 // ws-chat:ingest:rejected, with a reason.
 import { createClient } from 'redis';
 

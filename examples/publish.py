@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Says something in a room of ws-chat from a back end in Python, by way of Redis.
+"""Sends a message to a room of ws-chat from a back end in Python, through Redis.
 
     pip install redis
     REDIS_URL=redis://localhost:6379 python3 examples/publish.py general bot "The build is green"
 
-Exactly one server stores it, and everyone in the room sees it. What cannot be stored is in the stream
+Exactly one server stores it, and everyone in the room sees it. Entries that are refused go to the stream
 ws-chat:ingest:rejected, with a reason.
 """
 

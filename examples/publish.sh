@@ -1,9 +1,9 @@
 #!/bin/sh
-# Says something in a room of ws-chat from a shell, by way of Redis:
+# Sends a message to a room of ws-chat from a shell, through Redis:
 #
 #   REDIS_URL=redis://localhost:6379 sh examples/publish.sh general bot "The build is green"
 #
-# Beside `content`, or in its place, `data` may hold JSON for programs.
+# `data` may hold JSON for programs, with `content` or without.
 set -eu
 
 if [ $# -ne 3 ]; then

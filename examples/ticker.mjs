@@ -1,4 +1,4 @@
-// Prices for ticker.html, as events: shown to those who are there, and not stored.
+// Prices for ticker.html, as events: sent to the users in the room, and not stored.
 //   API_KEY=secret bun start
 //   API_KEY=secret node examples/ticker.mjs
 const { API_KEY, CHAT_URL = 'http://localhost:3000' } = process.env;

@@ -1,4 +1,4 @@
-// A bot for Bun that greets those who come: bun examples/welcome-bot.ts
+// A bot for Bun that greets users who join: bun examples/welcome-bot.ts
 import { ChatClient } from 'ws-chat-client';
 
 const url = process.env.CHAT_URL ?? 'http://localhost:3000';

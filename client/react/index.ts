@@ -16,27 +16,27 @@ import {
 } from '../index.ts';
 import { Lease, type Leases } from './lease.ts';
 
-/** A client that is there already; or where the server is, and how the client is to be. */
+/** A client of your own; or the `url` and the options of a client to be created. */
 export type ChatProviderProps = { children?: ReactNode } & (
   | { client: ChatClient }
   | ({ url: string } & ChatOptions)
 );
 
-/** Who is in a room. */
+/** The users in a room. */
 export interface Presence {
-  /** 100 names at most. */
+  /** Their names, 100 at most. */
   users: readonly string[];
-  /** How many there are. */
+  /** Their number. */
   userCount: number;
 }
 
-/** What waits for the user in any room. */
+/** The user's unread notifications. */
 export interface UserNotifications {
-  /** Newest first, 100 at most. */
+  /** The notifications, newest first, 100 at most. */
   items: readonly Notification[];
-  /** How many the user has not read, here or not. */
+  /** The number of unread notifications, those that are not in `items` included. */
   unread: number;
-  /** Has read one. Rejects with a `ChatError`. */
+  /** Marks a notification as read. Rejects with a `ChatError`. */
   read(id: number): Promise<void>;
 }
 
@@ -44,13 +44,13 @@ const ChatContext = createContext<ChatClient | undefined>(undefined);
 
 const clients: Leases<ChatClient> = new Map();
 const rooms = new WeakMap<ChatClient, Leases<Room>>();
-/** By client: the one that was there when the server rendered. */
+/** By client: the idle one of server rendering. */
 const stills = new WeakMap<ChatClient, ChatClient>();
 
 /**
- * Gives a client to the components in it. With a `url` the client is made here, and closed a second after
- * the last provider of the same `url`, `username` and token text is gone; the other options, a function for
- * the token among them, are taken when it is made. A `client` stays as it is.
+ * Provides a client to the components in it. With a `url` the client is created here, and closed a second
+ * after the last provider of the same `url`, `username` and token string is gone; the other options count
+ * when it is created. A `client` of your own is never closed.
  */
 export function ChatProvider({ children, ...props }: ChatProviderProps): ReactNode {
   const lease = 'client' in props ? undefined : clientOf(props);
@@ -67,10 +67,10 @@ export function ChatProvider({ children, ...props }: ChatProviderProps): ReactNo
 }
 
 /**
- * The client, which renders for nothing; or what is selected of it, which renders when that changes:
+ * The client, which never causes a render; or a selected part of it, which causes one when it changes:
  * `useChat((chat) => chat.status.state)`.
  *
- * @param select must return the same for the same, as all that is read from a client does
+ * @param select must return the same value until something changes, as all properties of a client do
  * @throws {Error} outside of a {@link ChatProvider}
  */
 export function useChat(): ChatClient;
@@ -87,11 +87,11 @@ export function useChat(select: (chat: ChatClient) => unknown = itself): unknown
 
 /**
  * A room, which is entered, and left a second after the last component that uses it is gone and all is
- * sent; or what is selected of it, which renders when that changes: `useRoom(name, (room) => room.unread)`.
- * A room that the application opened itself is never left.
+ * sent; or a selected part of it, which causes a render when it changes: `useRoom(name, (room) => room.unread)`.
+ * A room that the application itself opened is never left.
  *
  * @param name of the room; `@ben` is the conversation with ben
- * @param select must return the same for the same, as all that is read from a room does
+ * @param select must return the same value until something changes, as all properties of a room do
  */
 export function useRoom(name: string, select?: undefined, options?: RoomOptions): Room;
 export function useRoom<Selected>(
@@ -118,19 +118,19 @@ export function useMessages(name: string, options?: RoomOptions): readonly ChatM
   return useRoom(name, (room) => room.messages, options);
 }
 
-/** Who is in a room. @param name as of {@link useRoom} */
+/** The users in a room. @param name as of {@link useRoom} */
 export function usePresence(name: string): Presence {
   const users = useRoom(name, (room) => room.users);
   const userCount = useRoom(name, (room) => room.userCount);
   return { users, userCount };
 }
 
-/** Which of the others are typing in a room. @param name as of {@link useRoom} */
+/** The names of the users who are typing in a room. @param name as of {@link useRoom} */
 export function useTyping(name: string): readonly string[] {
   return useRoom(name, (room) => room.typists);
 }
 
-/** What waits for the user: loaded whenever the client is connected, and then as it comes. */
+/** The user's unread notifications: loaded with every connection, then live. */
 export function useNotifications(): UserNotifications {
   const chat = useChat();
   const { notifications } = chat;
@@ -195,8 +195,8 @@ function openRoom(chat: ChatClient, name: string, options?: RoomOptions): Room {
 }
 
 /**
- * A client that never connects, since its token never comes: what a server renders, and a browser until it
- * has taken over from it.
+ * A client that never connects, since its token never comes: for rendering on a server, and for the first
+ * render in a browser, which must be the same.
  */
 function newStill({ username = '' }: { username?: string }): ChatClient {
   const still = new ChatClient('http://localhost', {

@@ -1,22 +1,22 @@
 /**
- * How long something stays when no component uses it, in milliseconds. Strict mode, hot reload and a move
- * to another page take what they use away and give it back at once; a render may also never be shown.
+ * How long a thing that no component uses is kept, in milliseconds. Strict mode, hot reload and navigation
+ * unmount components and mount them again at once; and a render may never be mounted.
  */
 const GRACE_MS = 1000;
 
-/** How something is made, heard and given up. */
+/** How a thing is created, subscribed to and closed. */
 export interface Leased<Thing> {
   make(): Thing;
-  /** Calls with every change. @returns the function that ends it */
+  /** Calls with every change. @returns the function that ends that */
   listen(thing: Thing, listener: () => void): () => void;
-  /** @returns whether it could be given up; otherwise it stays a while longer */
+  /** Closes it. @returns false if it must stay for a while */
   end(thing: Thing): boolean;
 }
 
-/** The leases that are in use, by what they are for. */
+/** The leases in use, by the key of the thing. */
 export type Leases<Thing> = Map<string, Lease<Thing>>;
 
-/** Something that components share, which is made when the first of them needs it and ends after the last. */
+/** A thing that components share: created for the first of them, closed after the last. */
 export class Lease<Thing> {
   #thing: Thing | undefined;
   #holders = 0;
@@ -28,7 +28,7 @@ export class Lease<Thing> {
     private readonly leased: Leased<Thing>,
   ) {}
 
-  /** The thing: the same one until it ends. */
+  /** Returns the thing: the same one until it is closed. */
   readonly get = (): Thing => {
     if (this.#thing === undefined) {
       this.#thing = this.leased.make();
@@ -38,7 +38,7 @@ export class Lease<Thing> {
     return this.#thing;
   };
 
-  /** Keeps the thing. @returns the function that lets go of it */
+  /** Uses the thing. @returns the function that ends that */
   readonly subscribe = (listener: () => void): (() => void) => {
     const off = this.leased.listen(this.get(), listener);
     this.#holders++;

@@ -1,17 +1,17 @@
 import type { OutboxEntry, OutboxStore } from './store.ts';
 
-/** An entry, and the page whose it is. */
+/** An entry, and the page that owns it. */
 interface Kept extends OutboxEntry {
   name: string;
   owner: string;
 }
 
-/** What waits to be written: an entry, or the id of one that is to go. */
+/** A write: an entry to put, or the id of one to delete. */
 type Write = OutboxEntry | string;
 
 /**
- * The outbox of one user of one server, in the browser's database. Each page owns what it has put, and
- * holds a lock for as long as it lives; what is left of a page that is gone is taken over by another.
+ * The outbox of one user of one server in IndexedDB. A page owns the entries that it has put, and holds a
+ * lock for as long as it lives; the entries of a page that is gone are taken over by another page.
  *
  * @param name of the server and the user
  */
@@ -22,7 +22,7 @@ export async function openIndexedDb(name: string): Promise<OutboxStore> {
   void locks?.request(lockOf(owner), () => new Promise(() => {}));
   const database = await open();
 
-  /** Takes over the entries of some pages, which are gone. */
+  /** Takes over the entries of pages that are gone. */
   const adopt = async (isGone: (page: string) => boolean): Promise<OutboxEntry[]> => {
     const store = database.transaction('outbox', 'readwrite').objectStore('outbox');
     const all = await result<Kept[]>(store.index('name').getAll(name));
@@ -34,7 +34,7 @@ export async function openIndexedDb(name: string): Promise<OutboxStore> {
 
   let writing: Promise<void> | undefined;
   let writes: Write[] = [];
-  /** One transaction at a time, with all that came during the one before. */
+  /** Writes in one transaction all that came during the one before. */
   const write = (one: Write): Promise<void> => {
     writes.push(one);
     writing ??= Promise.resolve().then(async () => {

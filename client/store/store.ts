@@ -8,30 +8,32 @@ export type OutboxFrame =
   | (Without<Extract<ClientFrame, { type: 'message' }>, 'id'> & { messageId?: never })
   | Without<Extract<ClientFrame, { type: 'edit' | 'delete' | 'react' }>, 'id'>;
 
-/** What was said or done and is not acknowledged yet: plain JSON. */
+/** An unacknowledged message or change, as plain JSON. */
 export interface OutboxEntry {
   /** A UUID, under which the server stores it once. */
   id: string;
-  /** The order in which it is sent: milliseconds since 1970, all different. */
+  /** The order of sending: milliseconds since 1970, all different. */
   at: number;
-  /** The name of the room, or `@` and the other one's name for a direct one. */
+  /** The name of the room, or `@` and the name of the other user. */
   room: string;
   frame: OutboxFrame;
-  /** Of a change: the message's `seq`, and its `rev` as the user saw it. */
+  /** Of a change: the `seq` and the `rev` of the message that the user changed. */
   seq?: number;
   rev?: number;
   /** Why the server refused it for good. */
   error?: { code: ChatErrorCode; message: string };
 }
 
-/** Where what is unsent survives the end of the program. Every method may reject; that is reported. */
+/** A store of unsent messages. A method that rejects is reported as an `error` event with the code `store`. */
 export interface OutboxStore {
   /**
-   * @param late is called with what turns up later, such as that of a tab that was closed
-   * @returns what earlier sessions left, in the order of `at`
+   * Loads the entries of earlier sessions.
+   *
+   * @param late is called with entries that are found later, such as those of a tab that was closed
+   * @returns them in the order of `at`
    */
   load(late: (entries: OutboxEntry[]) => void): Promise<OutboxEntry[]>;
-  /** Keeps an entry, in place of the one of the same id. */
+  /** Puts an entry, in place of one with the same id. */
   put(entry: OutboxEntry): Promise<void>;
   delete(id: string): Promise<void>;
 }

@@ -3,11 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { buildClient } from '../../client/build.ts';
-import { flakyProxy } from '../support/flaky-proxy.ts';
 import { emptyPage, keptIn, site } from '../support/pages.ts';
-import { dataFolder, startReady, temporaryFolder } from '../support/process.ts';
+import { dataFolder, temporaryFolder } from '../support/process.ts';
 import { chooseSeed, seeded } from '../support/random.ts';
 import { testWith } from '../support/services.ts';
+import { unreliableServer } from '../support/unreliable-server.ts';
 import { until } from '../support/until.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -71,9 +71,7 @@ testWith({ 'node on the PATH': Bun.which('node') })(
     files.set('package.json', '{ "type": "module" }');
     for (const [path, text] of files) writeFileSync(join(folder, path), text);
     const settings = { DATA_DIR: await dataFolder(), PRESENCE_GRACE: '0' };
-    let server = await startReady(settings);
-    const port = new URL(server.url).port;
-    const proxy = await flakyProxy(server.url);
+    const { proxy, faults, stop } = await unreliableServer(settings, random);
     const room = 'runtimes';
     const what = (username: string, from = 0, to = MESSAGES) => {
       return { url: proxy.url, options: { username }, room, from, to };
@@ -84,21 +82,6 @@ testWith({ 'node on the PATH': Bun.which('node') })(
     let page = await emptyPage(site({}));
     let browser = await inPage(page, what('browser', 0, MESSAGES / 4));
 
-    const restart = async (signal: NodeJS.Signals) => {
-      server.kill(signal);
-      await server.exited;
-      server = await startReady({ ...settings, PORT: port });
-    };
-    const faults = {
-      kill: () => restart('SIGKILL'),
-      drain: () => restart('SIGTERM'),
-      cut: async () => proxy.cutInTheMiddle(),
-      away: async () => {
-        proxy.isAway = true;
-        await Bun.sleep(random.integer(200));
-        proxy.isAway = false;
-      },
-    };
     const told: string[] = [];
     for (let n = 0; n < FAULTS; n++) {
       const fault = random.pick(Object.keys(faults) as (keyof typeof faults)[]);
@@ -157,8 +140,7 @@ testWith({ 'node on the PATH': Bun.which('node') })(
         expect(said.map(({ content }) => content)).toEqual(expected(username));
       }
     }
-    server.kill('SIGTERM');
-    expect(await server.exited).toBe(0);
+    expect(await stop()).toBe(0);
   },
   120_000,
 );

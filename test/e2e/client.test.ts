@@ -1,9 +1,9 @@
 import { expect, test } from 'bun:test';
 import { readFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
-import type { ChatClient, ChatOptions } from '../../client/index.ts';
+import type { ChatClient, ChatOptions, Platform } from '../../client/index.ts';
 import { flakyProxy } from '../support/flaky-proxy.ts';
-import { emptyPage, keptIn, site } from '../support/pages.ts';
+import { emptyPage, freeze, keptIn, site } from '../support/pages.ts';
 import { fresh, startServer } from '../support/server.ts';
 import { until } from '../support/until.ts';
 
@@ -12,14 +12,32 @@ const hello = read('examples/hello.html');
 
 declare const chat: ChatClient;
 
-/** Loads the library into a page, and opens a chat there, as `chat`. */
-function open(page: Page, url: string, options: ChatOptions): Promise<void> {
+/**
+ * Loads the library into a page, and opens a chat there, as `chat`.
+ *
+ * @param speed how many times as fast as others its clock runs
+ */
+function open(page: Page, url: string, options: ChatOptions, speed = 1): Promise<void> {
   return page.evaluate(
-    async ([url, options]) => {
+    async ([url, options, speed]) => {
       const { ChatClient } = await import(`${url}/client.js`);
-      Object.assign(globalThis, { chat: new ChatClient(url, options) });
+      const platform: Platform = {
+        now: () => speed * Date.now(),
+        random: Math.random,
+        after: (delay, run) => {
+          const timer = setTimeout(run, delay / speed);
+          return () => clearTimeout(timer);
+        },
+        onWake: (run) => {
+          addEventListener('online', run);
+          document.addEventListener('resume', run);
+          return () => {};
+        },
+      };
+      const chat = new ChatClient(url, { ...options, ...(speed > 1 && { platform }) });
+      Object.assign(globalThis, { chat });
     },
-    [url, options] as const,
+    [url, options, speed] as const,
   );
 }
 
@@ -204,6 +222,30 @@ test('all tabs of a page share one socket, which another tab takes over when its
   expect(new Set(seen).size).toBe(seen.length);
 }, 60_000);
 
+test('when the tab that has the shared socket freezes another one takes over, and there is one again when it wakes', async () => {
+  const server = await startServer();
+  const proxy = await flakyProxy(server.url);
+  const [username, room] = [fresh('ana'), fresh('room')];
+  const first = await emptyPage(site({}));
+  const second = await first.context().newPage();
+  await second.goto(first.url());
+  const tabs = [first, second];
+  for (const tab of tabs) {
+    await open(tab, proxy.url, { username, shareTabs: true, backoff: { first: 500 } }, 10);
+    await tab.evaluate((room) => void chat.room(room, { since: 0 }), room);
+    await until('live', () => isLive(tab, room));
+  }
+  const wake = await freeze(first);
+  await second.evaluate((room) => chat.room(room).send('while it was frozen'), room);
+  await wake();
+  await first.evaluate((room) => chat.room(room).send('awake'), room);
+  for (const tab of tabs) {
+    await until('both messages', async () => (await contents(tab, room)).length === 2);
+    expect(await contents(tab, room)).toEqual(['while it was frozen', 'awake']);
+  }
+  await until('one socket', () => proxy.sockets() === 1);
+}, 60_000);
+
 test('a page that was frozen or had no network is live again at once, without a second socket', async () => {
   const server = await startServer();
   const proxy = await flakyProxy(server.url);
@@ -214,11 +256,14 @@ test('a page that was frozen or had no network is live again at once, without a 
   await until('live', () => isLive(page, room));
   const say = (content: string) => server.post('/messages', { username, room, content });
 
-  const session = await page.context().newCDPSession(page);
-  await session.send('Page.setWebLifecycleState', { state: 'frozen' });
+  const wake = await freeze(page);
   for (let n = 0; n < 50; n++) await say(`frozen ${n}`);
-  await session.send('Page.setWebLifecycleState', { state: 'active' });
+  // The connection does not outlive it, and the page does not see that.
+  proxy.isAway = true;
+  proxy.isAway = false;
+  await wake();
   await until('what came meanwhile', async () => (await contents(page, room)).length === 50);
+  expect(proxy.sockets()).toBe(1);
 
   proxy.isAway = true;
   await until('it is noticed', () => page.evaluate(() => chat.status.state === 'reconnecting'));

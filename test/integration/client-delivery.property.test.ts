@@ -2,7 +2,6 @@ import { expect, test } from 'bun:test';
 import { ChatClient, type ChatMessage, type Room, type StoredMessage } from '../../client/index.ts';
 import { configureRedis } from '../support/breakable-cluster.ts';
 import { type CuttableProxy, cuttableProxy } from '../support/cuttable-proxy.ts';
-import { flakyProxy } from '../support/flaky-proxy.ts';
 import { memoryStore } from '../support/memory-store.ts';
 import { Observers } from '../support/observers.ts';
 import { ownRedis, redisOnPath } from '../support/own-services.ts';
@@ -10,6 +9,7 @@ import { type Heal, postgresFaults } from '../support/postgres-faults.ts';
 import { dataFolder, startReady } from '../support/process.ts';
 import { chooseSeed, seeded } from '../support/random.ts';
 import { freshPostgres, postgres, testWith, testWithPostgres } from '../support/services.ts';
+import { unreliableServer } from '../support/unreliable-server.ts';
 import { until } from '../support/until.ts';
 
 const ROOMS = ['red', 'green', 'blue'];
@@ -81,32 +81,14 @@ async function deliversEverything(
   second?: Record<string, string>,
 ): Promise<void> {
   const random = seeded(chooseSeed('client delivery'));
-  let server = await startReady(settings);
+  const server = await unreliableServer(settings, random);
+  const { proxy } = server;
   const other = second && (await startReady(second));
-  const port = new URL(server.url).port;
-  const proxy = await flakyProxy(server.url);
   const observers = new Observers(ROOMS, () => proxy.target);
   const pages = ['ana', 'ana', 'ben', 'cleo'].map((name) => new Page(name, proxy.url));
   const said = new Map<string, { username: string; room: string }>();
-  const restart = async (signal: 'SIGKILL' | 'SIGTERM') => {
-    server.kill(signal);
-    await server.exited;
-    server = await startReady({ ...settings, PORT: port });
-  };
   const faults = {
-    kill: () => restart('SIGKILL'),
-    drain: () => restart('SIGTERM'),
-    cut: async () => proxy.cutInTheMiddle(),
-    away: async () => {
-      proxy.isAway = true;
-      await Bun.sleep(random.integer(300));
-      proxy.isAway = false;
-    },
-    hang: async () => {
-      server.kill('SIGSTOP');
-      await Bun.sleep(random.integer(300));
-      server.kill('SIGCONT');
-    },
+    ...server.faults,
     reload: () => random.pick(pages).reload(),
     ...(other && {
       async move() {
@@ -190,10 +172,8 @@ async function deliversEverything(
   }
   await observers.check(server.url, stored);
   for (const { client } of pages) client.close();
-  for (const each of other ? [server, other] : [server]) {
-    each.kill('SIGTERM');
-    expect(await each.exited).toBe(0);
-  }
+  other?.kill('SIGTERM');
+  expect([await server.stop(), await other?.exited]).toEqual([0, other && 0]);
 }
 
 /** What the server has, without what has failed. */

@@ -36,6 +36,23 @@ export async function emptyPage(base: string): Promise<Page> {
   return page;
 }
 
+/**
+ * Freezes a page, as browsers do with tabs in the background: it runs nothing. A headless Chromium does not
+ * freeze by itself, so a debugger stops the page.
+ *
+ * @returns the function that wakes it
+ */
+export async function freeze(page: Page): Promise<() => Promise<void>> {
+  const session = await page.context().newCDPSession(page);
+  await session.send('Debugger.enable');
+  await session.send('Debugger.pause');
+  return async () => {
+    await session.send('Debugger.resume');
+    await session.detach();
+    await page.evaluate(() => void document.dispatchEvent(new Event('resume', { bubbles: true })));
+  };
+}
+
 /** How many messages a page has kept to send them later; -1 before it can keep any. */
 export function keptIn(page: Page): Promise<number> {
   return page.evaluate(async () => {

@@ -25,7 +25,7 @@ async function loadPage(room: Room, limit: number): Promise<boolean> {
   const page = await history(room, { before: from, limit }).finally(() => {
     room.strays = undefined;
   });
-  // What was shown before is gone meanwhile, and the page does not lead to it.
+  // The list has been reset or trimmed meanwhile, and the page does not lead to it.
   if (messages.from !== from) return messages.from > 1;
   const found = page.messages;
   messages.extend(page.more ? (found[0]?.seq ?? from) : 1, found.length);
@@ -34,7 +34,7 @@ async function loadPage(room: Room, limit: number): Promise<boolean> {
   return page.more;
 }
 
-/** Loads the messages of a room after a `seq`, as far as they are kept. */
+/** Loads the messages of a room after a `seq`, as many as are kept. */
 export async function loadSince(room: Room, seq: number): Promise<void> {
   if (!(await whenLive(room))) return;
   const { list, host } = room;
@@ -42,7 +42,7 @@ export async function loadSince(room: Room, seq: number): Promise<void> {
   while (left() > 0 && list.sorted.length < host.keep && (await room.history(left())));
 }
 
-/** A message that may not be here any more. */
+/** Finds a message, on the server if it is no longer in memory. */
 export async function findMessage(room: Room, id: number, seq: number) {
   const known = room.list.find(id);
   if (known) return known;
@@ -51,17 +51,17 @@ export async function findMessage(room: Room, id: number, seq: number) {
 }
 
 /**
- * The messages of a room behind a `seq`, each once and in order. Nothing is kept for a loop that is
- * slow: it has a place in the room, and what has left the room's memory meanwhile is loaded again.
+ * The messages of a room after a `seq`, each once and in order. There is no queue for a slow loop: it has
+ * a position in the room, and messages that are no longer in memory are loaded again.
  *
- * @param place undefined is from where the user enters
+ * @param place the `seq`; undefined is the newest message when the room is entered
  */
 export async function* follow(room: Room, place?: number): AsyncGenerator<ChatMessage, void> {
   const messages = room.list;
   let seq = place;
   while (await whenLive(room)) {
     seq ??= Math.max(messages.newest, messages.from - 1);
-    // The room's history is another one now.
+    // After a reset the room has another history.
     if (messages.newest < seq) seq = Math.min(seq, messages.from - 1);
     const isGone = messages.from > seq + 1;
     const missed = isGone
@@ -79,7 +79,7 @@ export async function* follow(room: Room, place?: number): AsyncGenerator<ChatMe
   }
 }
 
-/** Asks until there is an answer. @throws {ChatError} when there will be none */
+/** Loads a page, again and again until the server answers. @throws {ChatError} when it refuses */
 async function history(room: Room, query: Query): Promise<History> {
   for (;;) {
     if (!(await whenLive(room))) throw new ChatError('closed', 'The room was left');
@@ -94,7 +94,7 @@ async function history(room: Room, query: Query): Promise<History> {
   }
 }
 
-/** Waits until the user is in the room. @returns false when that is over */
+/** Waits until the room is live. @returns false when it was left or has failed */
 async function whenLive(room: Room): Promise<boolean> {
   while (room.status.state === 'joining') await change(room);
   return room.status.state === 'live';

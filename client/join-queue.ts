@@ -1,13 +1,13 @@
 import type { Feed } from './feed.ts';
 import type { Platform } from './platform.ts';
 
-/** Rooms that are entered at the same time: a server refuses too many frames at once. */
-const MAX_ENTERING = 8;
+/** Joins that may wait for their answers at once: a server refuses too many frames. */
+const MAX_JOINING = 8;
 
-/** Rooms enter a connection in the order in which they asked, some at a time. */
-export class Entrance {
+/** Joins rooms in order, a few at a time. */
+export class JoinQueue {
   readonly #waiting = new Set<Feed>();
-  /** Those that are being entered on the open connection. */
+  /** The rooms whose joins wait for an answer on this connection. */
   #entering = new Set<Feed>();
 
   constructor(
@@ -18,7 +18,7 @@ export class Entrance {
   add(...rooms: Feed[]): void {
     for (const room of rooms) if (room.name) this.#waiting.add(room);
     for (const room of this.#waiting) {
-      if (!this.connection.isOpen || this.#entering.size >= MAX_ENTERING) return;
+      if (!this.connection.isOpen || this.#entering.size >= MAX_JOINING) return;
       this.#waiting.delete(room);
       const entering = this.#entering.add(room);
       room.join((wait) => {
@@ -29,7 +29,7 @@ export class Entrance {
     }
   }
 
-  /** The connection is gone. */
+  /** Forgets the joins of a connection that is gone. */
   lost(): void {
     this.#entering = new Set();
   }
