@@ -37,7 +37,7 @@ async function talk(server: TestServer, room: string): Promise<void> {
   await post('ben', 'It resumes after a drop now, see `room.history(50)`.');
   const question = await post(
     'citra',
-    'Does it hold when the server restarts *in the middle* of a send?',
+    'Does it hold when the server restarts in the middle of a send?',
   );
   await post(
     'ana',
@@ -175,7 +175,10 @@ test('a refused message, and the search', async () => {
   await refused.getByRole('button', { name: 'Search' }).click();
   await refused.getByRole('searchbox', { name: 'Search' }).fill('nothing missing');
   await refused.getByText(/^1 message$/).waitFor();
+  await refused.keyboard.press('ArrowDown');
   await take(refused, '10-search');
+  await refused.keyboard.press('Enter');
+  await refused.locator('.message.flash').waitFor();
   await refused.close();
 }, 60_000);
 
@@ -188,9 +191,42 @@ test('the page for admins', async () => {
   await root.page.getByRole('button', { name: 'Connect', exact: true }).click();
   await live(root.page);
   await root.page.getByText('Live now').waitFor();
-  await root.page.waitForTimeout(4500);
+  await server.enter('ana', 'general');
+  await server.enter('ben', 'general');
+  for (let second = 0; second < 24; second++) {
+    const writers = await Promise.all(['ana', 'ben'].map((name) => server.enter(name, 'general')));
+    for (let n = 0; n < 10 + ((second * 7) % 20); n++)
+      writers[n % 2]?.send({ type: 'message', room: 'general', content: `Load ${second}.${n}` });
+    await root.page.waitForTimeout(1000);
+    for (const writer of writers) writer.close();
+  }
   await take(root.page, '11-admin');
   await root.page.close();
+}, 60_000);
+
+test('the notifications', async () => {
+  const name = fresh('maya').slice(0, 12);
+  const page = await open(server, WIDE, 'dark');
+  await connect(page, name, 'lobby');
+  await server.post('/users', { username: 'ben' });
+  const post = (username: string, content: string, more: object) =>
+    server.post('/messages', { username, content, ...more });
+  await post('citra', `@${name} can you watch the rollout at noon? I am on a train.`, {
+    room: 'general',
+  });
+  await post('ben', 'Are you around? One question about the outbox.', { to: name });
+  await post('دينا', `شكرًا @${name}، وصلت كلّ الرسائل.`, { room: 'general' });
+  await server.request('POST', '/notifications', admin, {
+    to: [name],
+    data: { text: 'The server restarts at noon.' },
+  });
+  await page.getByRole('button', { name: 'Notifications, 4 unread' }).click();
+  await page.locator('.found li').nth(3).waitFor();
+  await take(page, '17-notifications-dark');
+  await page.setViewportSize(PHONE);
+  await page.emulateMedia({ colorScheme: 'light' });
+  await take(page, '18-phone-notifications');
+  await page.close();
 }, 60_000);
 
 test('phones, and Indonesian', async () => {
