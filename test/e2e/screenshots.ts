@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { visitor } from '../support/browser.ts';
-import { fresh, startServer, type TestServer } from '../support/server.ts';
+import { startServer, type TestServer } from '../support/server.ts';
 import { connect, live, message, panel, say, signIn } from '../support/tester.ts';
 import { mint, SECRET } from '../support/tokens.ts';
 
@@ -130,7 +130,7 @@ test('the first visit, the chat, and the wire cut', async () => {
 
 test('a private room', async () => {
   const owner = await open(server);
-  const name = fresh('mira').slice(0, 12);
+  const name = 'mira';
   await signIn(owner, name, 'general', true);
   await owner.getByRole('button', { name: 'New room' }).click();
   const room = 'release-team';
@@ -187,25 +187,25 @@ test('the page for admins', async () => {
   await root.page.setViewportSize(WIDE);
   await root.page.getByRole('button', { name: 'Use an account' }).click();
   await root.page.getByText('I have a token').click();
+  await root.page.getByLabel('Room', { exact: true }).fill('lobby');
   await root.page.getByLabel('Token').fill(admin);
   await root.page.getByRole('button', { name: 'Connect', exact: true }).click();
   await live(root.page);
   await root.page.getByText('Live now').waitFor();
-  await server.enter('ana', 'general');
-  await server.enter('ben', 'general');
-  for (let second = 0; second < 24; second++) {
-    const writers = await Promise.all(['ana', 'ben'].map((name) => server.enter(name, 'general')));
+  const sensors = await Promise.all(
+    ['sensor-1', 'sensor-2', 'sensor-3'].map((name) => server.enter(name, 'telemetry')),
+  );
+  for (let second = 0; second < 30; second++) {
     for (let n = 0; n < 10 + ((second * 7) % 20); n++)
-      writers[n % 2]?.send({ type: 'message', room: 'general', content: `Load ${second}.${n}` });
+      sensors[n % 3]?.send({ type: 'message', room: 'telemetry', content: `${second}.${n}` });
     await root.page.waitForTimeout(1000);
-    for (const writer of writers) writer.close();
   }
   await take(root.page, '11-admin');
   await root.page.close();
 }, 60_000);
 
 test('the notifications', async () => {
-  const name = fresh('maya').slice(0, 12);
+  const name = 'maya';
   const page = await open(server, WIDE, 'dark');
   await connect(page, name, 'lobby');
   await server.post('/users', { username: 'ben' });
