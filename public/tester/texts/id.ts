@@ -72,7 +72,7 @@ export const id: Texts = {
   notificationsUnread: 'Pemberitahuan, {n} belum dibaca',
   waiting: '{n} belum dibaca',
   noNotifications: 'Tidak ada yang menunggu Anda.',
-  readAll: 'Tandai semua sudah dibaca',
+  readAll: 'Tandai semua terbaca',
   'kind.mention': 'Sebutan',
   'kind.direct': 'Pesan langsung',
   'kind.notice': 'Pengumuman',
