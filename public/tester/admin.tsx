@@ -114,6 +114,10 @@ export function Admin({ session }: { session: Session }) {
           <p class="hint" role="status">
             {done}
           </p>
+        </section>
+      )}
+      {metrics && (
+        <section class="pad">
           <h2>{t('rooms')}</h2>
           <table>
             <thead>

@@ -29,7 +29,10 @@ export function FrameRow({ entry, top, isChosen, onChoose }: FrameRowProps) {
         <span class="arrow" title={t(direction === 'note' ? 'connection' : direction)}>
           {ARROWS[direction]}
         </span>
-        <time>{clock(at)}</time>
+        <time title={clock(at)}>
+          <span class="hours">{clock(at).slice(0, 3)}</span>
+          {clock(at).slice(3)}
+        </time>
         <strong>{type}</strong>
         <span class="gist clip">{gist(entry)}</span>
         {error && <span class="tag bad">{error}</span>}

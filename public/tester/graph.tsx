@@ -17,16 +17,21 @@ export function Graph({
       `${240 - ((values.length - 1 - index) * 240) / (POINTS - 1)},${(46 - (42 * value) / top).toFixed(1)}`,
   );
   return (
-    <svg
-      class="graph"
-      viewBox="0 0 240 48"
-      role="img"
-      aria-label={label}
-      preserveAspectRatio="none"
-    >
-      <path class="grid" d="M0 46H240M0 25H240M0 4H240" />
-      {points.length > 1 && <polyline points={points.join(' ')} />}
-      <title>{`${label}: 0–${most}`}</title>
-    </svg>
+    <div class="graph-frame">
+      <span class="graph-top" aria-hidden="true">
+        {most}
+      </span>
+      <svg
+        class="graph"
+        viewBox="0 0 240 48"
+        role="img"
+        aria-label={label}
+        preserveAspectRatio="none"
+      >
+        <path class="grid" d="M0 46H240M0 25H240M0 4H240" />
+        {points.length > 1 && <polyline points={points.join(' ')} />}
+        <title>{`${label}: 0–${most}`}</title>
+      </svg>
+    </div>
   );
 }

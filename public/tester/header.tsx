@@ -1,3 +1,4 @@
+import { useEffect } from 'preact/hooks';
 import { Avatar } from './avatar.tsx';
 import { IconButton } from './button.tsx';
 import { t } from './i18n.ts';
@@ -22,6 +23,11 @@ export function Header({ session, onSheet, onMenu }: HeaderProps) {
   const name = useLive(room, () => room.to ?? room.name);
   const people = useLive(room, () => room.userCount);
   const notices = useLive(session.activity, () => waitingCount(chat));
+  useEffect(() => {
+    // What is only counted could not be taken off the count when it is read in its room.
+    const { items, unread } = chat.notifications;
+    if (unread > items.length) chat.notifications.load().catch(() => {});
+  }, [notices]);
   useKey('/', () => onSheet('search'));
   useKey('n', () => onSheet('notifications'));
   const label = notices ? t('notificationsUnread', { n: notices }) : t('notifications');

@@ -1,4 +1,4 @@
-/** As the contract has them; the server checks the same. */
+/** As docs/protocol.md has them; the server checks the same. */
 const USERNAME = /^[\p{L}\p{Nd}][\p{L}\p{M}\p{Nd}_.-]{0,31}$/u;
 const ROOM = /^[a-z0-9_.:-]{1,64}$/;
 

@@ -37,19 +37,18 @@ export function Notifications({ session, onClose }: { session: Session; onClose:
         </p>
       ) : (
         <>
-          {unread > 0 && (
-            <p class="sheet-tools">
-              <button
-                type="button"
-                class="quiet small"
-                onClick={() => {
-                  for (const { id } of items) chat.notifications.read(id).catch(() => {});
-                }}
-              >
-                {t('readAll')}
-              </button>
-            </p>
-          )}
+          <p class="hint found-count">
+            <span>{t('waiting', { n: unread })}</span>
+            <button
+              type="button"
+              class="quiet small"
+              onClick={() => {
+                for (const { id } of items) chat.notifications.read(id).catch(() => {});
+              }}
+            >
+              {t('readAll')}
+            </button>
+          </p>
           <ul class="found">
             {items.map((item) => (
               <li key={item.id}>
@@ -58,14 +57,14 @@ export function Notifications({ session, onClose }: { session: Session; onClose:
                   <span class="found-body">
                     <span class="byline">
                       <strong>{t(`kind.${item.kind}`)}</strong>
-                      <span class="faint" dir="auto">
-                        {item.message?.username}
+                      <span class="faint clip">
+                        <bdi>{item.message?.username}</bdi>
                         {item.kind === 'mention' && ` · #${item.room}`}
                       </span>
                       <time dateTime={item.createdAt}>{hour(new Date(item.createdAt))}</time>
                     </span>
                     <span class="text" dir="auto">
-                      {item.message?.content ?? JSON.stringify(item.data)}
+                      {item.message?.content ?? noticeText(item.data)}
                     </span>
                   </span>
                 </button>
@@ -76,4 +75,10 @@ export function Notifications({ session, onClose }: { session: Session; onClose:
       )}
     </Dialog>
   );
+}
+
+/** What a notice says: most are a text, or have one. */
+function noticeText(data: unknown): string {
+  const text = (data as { text?: unknown } | null)?.text ?? data;
+  return typeof text === 'string' ? text : JSON.stringify(data);
 }

@@ -60,7 +60,7 @@ export function Search({ session, onClose }: { session: Session; onClose: () => 
       )}
       <p class="hint found-count">
         <span role="status">{found && t('found', { n: found.length })}</span>
-        {found && found.length > 0 && <span>{t('foundKeys')}</span>}
+        {found && found.length > 0 && <span class="found-keys">{t('foundKeys')}</span>}
       </p>
       <ul class="found" onKeyDown={moveAmong}>
         {found?.map((message) => (

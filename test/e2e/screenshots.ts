@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { visitor } from '../support/browser.ts';
-import { fresh, startServer, type TestServer } from '../support/server.ts';
+import { startServer, type TestServer } from '../support/server.ts';
 import { connect, live, message, panel, say, signIn } from '../support/tester.ts';
 import { mint, SECRET } from '../support/tokens.ts';
 
@@ -37,7 +37,7 @@ async function talk(server: TestServer, room: string): Promise<void> {
   await post('ben', 'It resumes after a drop now, see `room.history(50)`.');
   const question = await post(
     'citra',
-    'Does it hold when the server restarts *in the middle* of a send?',
+    'Does it hold when the server restarts in the middle of a send?',
   );
   await post(
     'ana',
@@ -130,7 +130,7 @@ test('the first visit, the chat, and the wire cut', async () => {
 
 test('a private room', async () => {
   const owner = await open(server);
-  const name = fresh('mira').slice(0, 12);
+  const name = 'mira';
   await signIn(owner, name, 'general', true);
   await owner.getByRole('button', { name: 'New room' }).click();
   const room = 'release-team';
@@ -175,7 +175,10 @@ test('a refused message, and the search', async () => {
   await refused.getByRole('button', { name: 'Search' }).click();
   await refused.getByRole('searchbox', { name: 'Search' }).fill('nothing missing');
   await refused.getByText(/^1 message$/).waitFor();
+  await refused.keyboard.press('ArrowDown');
   await take(refused, '10-search');
+  await refused.keyboard.press('Enter');
+  await refused.locator('.message.flash').waitFor();
   await refused.close();
 }, 60_000);
 
@@ -184,13 +187,46 @@ test('the page for admins', async () => {
   await root.page.setViewportSize(WIDE);
   await root.page.getByRole('button', { name: 'Use an account' }).click();
   await root.page.getByText('I have a token').click();
+  await root.page.getByLabel('Room', { exact: true }).fill('lobby');
   await root.page.getByLabel('Token').fill(admin);
   await root.page.getByRole('button', { name: 'Connect', exact: true }).click();
   await live(root.page);
   await root.page.getByText('Live now').waitFor();
-  await root.page.waitForTimeout(4500);
+  const sensors = await Promise.all(
+    ['sensor-1', 'sensor-2', 'sensor-3'].map((name) => server.enter(name, 'telemetry')),
+  );
+  for (let second = 0; second < 30; second++) {
+    for (let n = 0; n < 10 + ((second * 7) % 20); n++)
+      sensors[n % 3]?.send({ type: 'message', room: 'telemetry', content: `${second}.${n}` });
+    await root.page.waitForTimeout(1000);
+  }
   await take(root.page, '11-admin');
   await root.page.close();
+}, 60_000);
+
+test('the notifications', async () => {
+  const name = 'maya';
+  const page = await open(server, WIDE, 'dark');
+  await connect(page, name, 'lobby');
+  await server.post('/users', { username: 'ben' });
+  const post = (username: string, content: string, more: object) =>
+    server.post('/messages', { username, content, ...more });
+  await post('citra', `@${name} can you watch the rollout at noon? I am on a train.`, {
+    room: 'general',
+  });
+  await post('ben', 'Are you around? One question about the outbox.', { to: name });
+  await post('دينا', `شكرًا @${name}، وصلت كلّ الرسائل.`, { room: 'general' });
+  await server.request('POST', '/notifications', admin, {
+    to: [name],
+    data: { text: 'The server restarts at noon.' },
+  });
+  await page.getByRole('button', { name: 'Notifications, 4 unread' }).click();
+  await page.locator('.found li').nth(3).waitFor();
+  await take(page, '17-notifications-dark');
+  await page.setViewportSize(PHONE);
+  await page.emulateMedia({ colorScheme: 'light' });
+  await take(page, '18-phone-notifications');
+  await page.close();
 }, 60_000);
 
 test('phones, and Indonesian', async () => {

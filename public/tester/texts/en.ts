@@ -69,6 +69,7 @@ export const en = {
   foundKeys: '↓ and Enter lead to it',
   notifications: 'Notifications',
   notificationsUnread: 'Notifications, {n} unread',
+  waiting: '{n} not read',
   noNotifications: 'Nothing waits for you.',
   readAll: 'Mark all as read',
   'kind.mention': 'Mention',
