@@ -25,6 +25,7 @@ interface Delays {
   p99: number;
   offered: number;
   lost: number;
+  refusal: string;
 }
 
 /** Members of the room that the busy ones join, who fill it as fast as they can. */
@@ -38,7 +39,7 @@ export async function latency({ rounds, seconds }: Scale): Promise<Result[]> {
     const result = await runScript<Delays>('paced.ts', { ...load, url, seconds }, LOAD_CORE);
     if (result.offered < 0.95 * load.perSecond || result.lost > 0) {
       console.log(
-        `of ${load.perSecond} messages/s the load offered ${Math.round(result.offered)}; ${result.lost} did not come`,
+        `of ${load.perSecond} messages/s the load offered ${Math.round(result.offered)}; ${result.lost} did not come ${result.refusal}`,
       );
     }
     return result[of];

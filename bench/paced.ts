@@ -5,10 +5,11 @@
  * Input: `{ url, rooms, members, senders, perSecond, seconds }`, members and senders being those of one room and
  * the pace that of all rooms; output: `p50` and `p99` of the milliseconds from sending to the delivery at each
  * tenth member, how many messages a second were `offered`, and how many were `lost`, which count as if they had
- * come at the end.
+ * come at the end, with the first `refusal`, if there was one.
  */
 import { drawnContent } from './contents.ts';
 import { dialects } from './dialects/index.ts';
+import { ERROR, TELLING } from './dialects/json.ts';
 import { type RawWebSocket, rawWebSocket } from './raw-websocket.ts';
 
 const input: {
@@ -33,6 +34,8 @@ const missing: number[] = [];
 const delays: number[] = [];
 let first = Number.POSITIVE_INFINITY;
 let due = 0;
+/** The first error, if there was one. */
+let refusal = '';
 
 function take(buffer: Buffer, from: number): void {
   const at = buffer.indexOf(CONTENT, from) + CONTENT.length;
@@ -50,6 +53,10 @@ async function enter(room: string, n: number): Promise<RawWebSocket> {
   const isListener = n % LISTENERS_OF === 0;
   const socket = await rawWebSocket(input.url, (buffer, from, to) => {
     if (speech.hear(buffer, from, to) > 0 && isListener) take(buffer, from);
+    else if (buffer[from + TELLING] === ERROR) refusal ||= buffer.toString('utf8', from, to);
+  });
+  void socket.closeCode.then((code) => {
+    refusal ||= `closed with ${code}`;
   });
   speech.join();
   await joined.promise;
@@ -96,5 +103,5 @@ for (const [n, count] of missing.entries()) {
 }
 delays.sort((a, b) => a - b);
 const at = (p: number) => delays[Math.floor(delays.length * p)];
-console.log(JSON.stringify({ p50: at(0.5), p99: at(0.99), offered, lost }));
+console.log(JSON.stringify({ p50: at(0.5), p99: at(0.99), offered, lost, refusal }));
 process.exit();

@@ -22,6 +22,7 @@ export async function writeReport(results: Measured[], scale: Scale, load: numbe
   const [from, to] = [text.indexOf(BEGIN) + BEGIN.length, text.indexOf(END)];
   const shown = `\n\n${table(results)}\n\n${conditions.join('. ')}.\n\n`;
   await Bun.write(file, text.slice(0, from) + shown + text.slice(to));
+  Bun.spawnSync([`${docs}../node_modules/.bin/biome`, 'format', '--write', file]);
   console.log(`${conditions.join('. ')}.\nwrote docs/performance.md and docs/performance.svg`);
 }
 

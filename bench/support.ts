@@ -29,6 +29,9 @@ export const LOAD_CORE = 1;
 
 /** A load that takes longer than this is stuck. */
 const SCRIPT_TIMEOUT_MS = 180_000;
+/** A program that nobody hears of by then has not started, and one that has not stopped by then is killed. */
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 10_000;
 
 export function median(values: number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
@@ -143,7 +146,7 @@ export async function startProgram(command: string[], port: number, env = {}): P
   });
   running.add(child);
   const host = `127.0.0.1:${port}`;
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + START_TIMEOUT_MS;
   while (!(await isListening(port))) {
     if (child.exitCode === null && performance.now() < deadline) await Bun.sleep(20);
     else {
@@ -168,7 +171,9 @@ async function isListening(port: number): Promise<boolean> {
 
 async function stop(child: Bun.Subprocess): Promise<void> {
   child.kill('SIGTERM');
+  const killing = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
   await child.exited;
+  clearTimeout(killing);
   running.delete(child);
 }
 

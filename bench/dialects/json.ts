@@ -1,11 +1,11 @@
 import type { Dialect, Member } from './dialect.ts';
 
 /** Which letter tells the frames that matter from others, such as an `ack`. */
-const TELLING = 9;
+export const TELLING = 9;
 const MESSAGE = 'm'.charCodeAt(0);
 const JOINED = 'j'.charCodeAt(0);
 const CHANGES = 'c'.charCodeAt(0);
-const ERROR = 'e'.charCodeAt(0);
+export const ERROR = 'e'.charCodeAt(0);
 /** A server that has no time for a join is asked again. */
 const PAUSE_MS = 200;
 const REV = Buffer.from('"rev":');
