@@ -35,8 +35,8 @@ const questions: [what: string, ask: () => Promise<unknown>][] = [
   ['The first page', () => reader.page(room, { limit: 50 })],
   ['The 10,000th page', () => reader.page(room, { before: end - 9999 * 50 + 1, limit: 50 })],
   ['A resume in the middle', () => reader.changes(room, { after: end / 2, limit: 500 })],
-  ['A search for a common word', () => search.find(room, 'w1', { limit: 50 })],
-  ['A search for a rare word', () => search.find(room, 'w2000', { limit: 50 })],
+  ['A search for a common word', () => search.find(room, 'w1', { limit: 50 }, [''])],
+  ['A search for a rare word', () => search.find(room, 'w2000', { limit: 50 }, [''])],
 ];
 
 for (const [what, ask] of questions) {

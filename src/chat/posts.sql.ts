@@ -31,8 +31,10 @@ export interface Duplicate {
   roomId: number;
   userId: number;
   clientId: string;
-  content: string;
+  /** Null when it is longer than any that was sent with this client id now. */
+  content: string | null;
   data: string | null;
+  hasLongerData: boolean;
   replyTo: number | null;
   /** SHA-256 of the original content, when the message was edited since. */
   postedDigest: string | null;
@@ -123,20 +125,30 @@ function notify(batch: Row[]): SQL {
     )`;
 }
 
-/** The messages that already have the client ids of a batch. */
-export function findDuplicates(batch: Pick<Row, 'room' | 'user' | 'clientId'>[]): SQL {
+/** The messages that already have the client ids of a batch; no more of them is read than was sent. */
+export function findDuplicates(
+  batch: Pick<QueuedPost, 'room' | 'user' | 'clientId' | 'waiting'>[],
+): SQL {
   const named = batch.filter(({ clientId }) => clientId !== undefined);
+  const longest = (field: 'content' | 'json') =>
+    named.map(({ waiting }) =>
+      Math.max(...waiting.map(({ fingerprint }) => Buffer.byteLength(fingerprint[field] ?? ''))),
+    );
   return sql`
     select
       m.id::float8 as id, m.room_id as "roomId", m.user_id as "userId", m.client_id as "clientId",
-      m.content, m.data,
+      case when octet_length(m.content) <= k.content then m.content end as content,
+      case when octet_length(m.data) <= k.data then m.data end as data,
+      coalesce(octet_length(m.data) > k.data, false) as "hasLongerData",
       m.reply_to::float8 as "replyTo", m.posted_digest as "postedDigest",
       m.deleted_at is not null as "isDeleted"
     from unnest(
         ${array(named.map(({ room }) => room.id))}::int[],
         ${array(named.map(({ user }) => user.id))}::int[],
-        ${array(named.map(({ clientId }) => clientId))}::text[]
-      ) as k (room_id, user_id, client_id)
+        ${array(named.map(({ clientId }) => clientId))}::text[],
+        ${array(longest('content'))}::int[],
+        ${array(longest('json'))}::int[]
+      ) as k (room_id, user_id, client_id, content, data)
       join ${messages} m on m.room_id = k.room_id and m.user_id = k.user_id and m.client_id = k.client_id`;
 }
 

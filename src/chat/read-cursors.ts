@@ -5,6 +5,7 @@ import { messages, readCursors, rooms } from '../db/schema/index.ts';
 import { array, type Database, deleteNotifications, rows } from '../db/statements.ts';
 import { Batcher } from '../lib/batcher.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Keys } from '../lib/fair-queue.ts';
 import { MAX_PAGE_BYTES } from '../protocol/frames.ts';
 import type { Person, Scope } from '../protocol/identity.ts';
 import type { StoredMessage } from '../protocol/message.ts';
@@ -88,7 +89,7 @@ export class ReadCursors {
    * A page of the rooms that a user has ever joined and may read, direct ones included, sorted by name.
    *
    * @param page `after` is the name of a room
-   * @param reader the key of the reader, such as its network; concurrent reads take turns by it
+   * @param reader of {@link readerOf}; concurrent reads take turns by it
    * @returns at most `limit`, and about {@link MAX_PAGE_BYTES} of last messages; `more`: whether there are others
    * @throws {ChatError} `overloaded`
    */
@@ -96,7 +97,7 @@ export class ReadCursors {
     person: Person,
     { after, limit }: { after?: string | undefined; limit: number },
     scope: Scope,
-    reader: string,
+    reader: Keys,
   ): Promise<{ rooms: OwnRoom[]; more: boolean }> {
     const found: OwnRoom[] = [];
     let bytesLeft = MAX_PAGE_BYTES;

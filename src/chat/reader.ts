@@ -17,7 +17,7 @@ import { messages, reactions, users } from '../db/schema/index.ts';
 import { array } from '../db/statements.ts';
 import { ChatError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import { FairQueue } from '../lib/fair-queue.ts';
+import { FairQueue, type Keys } from '../lib/fair-queue.ts';
 import { MAX_PAGE_BYTES } from '../protocol/frames.ts';
 import { MAX_REACTIONS, type Reaction, type StoredMessage } from '../protocol/message.ts';
 import type { Room } from '../protocol/room.ts';
@@ -83,11 +83,13 @@ const TURNS = {
   isSharedFate: true,
 };
 
+/** Readers that are not told apart. */
+const NOBODY: Keys = [''];
+
 /** Reads stored messages in their present state. */
 export class MessageReader {
   /**
-   * Limits the pages that are read at once, which leaves the database to writers; keyed by reader, such as its
-   * network.
+   * Limits the pages that are read at once, which leaves the database to writers.
    */
   readonly turns: FairQueue;
 
@@ -99,14 +101,14 @@ export class MessageReader {
    * A page of a room's messages, oldest first: the newest ones of the range or, with `after`, its oldest ones.
    *
    * @param page `before` and `after` are `seq`s, exclusive
-   * @param reader the key of the reader, such as its network; concurrent reads take turns by it
+   * @param reader of {@link readerOf}; concurrent reads take turns by it
    * @returns at most `limit`, and at most {@link MAX_PAGE_BYTES} or a single one
    * @throws {ChatError} `overloaded`
    */
   async page(
     room: Room,
     page: { before?: number | undefined; after?: number | undefined; limit: number },
-    reader = '',
+    reader: Keys = NOBODY,
   ): Promise<Slice> {
     const isForward = page.after !== undefined;
     const which = and(
@@ -134,7 +136,7 @@ export class MessageReader {
   async changes(
     room: Room,
     { after, upTo, limit }: { after?: number; upTo?: number; limit: number },
-    reader = '',
+    reader: Keys = NOBODY,
   ): Promise<Slice> {
     const isForward = after !== undefined;
     const order = isForward ? asc : desc;
@@ -156,7 +158,7 @@ export class MessageReader {
 
   /** The newest messages of a room that are not deleted, oldest first. */
   async newest(room: Room, limit: number): Promise<StoredMessage[]> {
-    const found = await this.turns.run('', () =>
+    const found = await this.turns.run(NOBODY, () =>
       select(this.parts.db, and(eq(messages.roomId, room.id), isNull(messages.deletedAt)))
         .orderBy(desc(messages.seq))
         .limit(limit),

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm';
 import { messages, UNINDEXED } from '../db/schema/index.ts';
 import { type Database, rows } from '../db/statements.ts';
 import { invalidField } from '../errors.ts';
+import type { Keys } from '../lib/fair-queue.ts';
 import { checkSearchText } from '../protocol/checks.ts';
 import type { Room } from '../protocol/room.ts';
 import type { MessageReader, Slice } from './reader.ts';
@@ -20,14 +21,14 @@ export class Search {
    * cannot begin with the newest. So neither takes long, however many messages there are.
    *
    * @param page `before` is a `seq`, exclusive
-   * @param reader the key of the reader, such as its network; concurrent reads take turns by it
+   * @param reader of {@link readerOf}; concurrent reads take turns by it
    * @throws {ChatError} `overloaded`, `invalid_frame` for a text without a word, or one that is too long
    */
   async find(
     room: Room,
     text: string,
     page: { before?: number | undefined; limit: number },
-    reader = '',
+    reader: Keys,
   ): Promise<Slice> {
     checkSearchText(text);
     const wanted = lexemes(room.id, text);

@@ -22,6 +22,9 @@ export interface Input<S extends TObject = TObject> {
   };
 }
 
+/** The most bytes of a body. */
+export const MAX_BODY_BYTES = 1024 * 1024;
+
 const JSON_TYPE = /^application\/([\w.+-]+\+)?json$/i;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -70,9 +73,9 @@ function fromText<S extends TObject>({ properties }: S, validate: Validate<S>): 
   };
 }
 
-/** @throws {ChatError} `unsupported_media_type`, `invalid_frame` */
+/** @throws {ChatError} `unsupported_media_type`, `too_long`, `invalid_frame` */
 async function readJson({ request }: { request: Request }, contentType: string): Promise<unknown> {
-  const bytes = await request.arrayBuffer();
+  const bytes = await readBody(request);
   if (bytes.byteLength > 0 && !JSON_TYPE.test(contentType.trim())) {
     throw new ChatError(
       'unsupported_media_type',
@@ -86,7 +89,25 @@ async function readJson({ request }: { request: Request }, contentType: string):
   return body;
 }
 
-function parse(bytes: ArrayBuffer): unknown {
+/** A body of a known length is within the limit, or the front door would have refused it. */
+async function readBody(request: Request): Promise<Uint8Array> {
+  if (!request.headers.has('transfer-encoding')) return request.bytes();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body ?? []) {
+    length += chunk.length;
+    if (length > MAX_BODY_BYTES) throw bodyTooLong();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}
+
+/** The error for a body past {@link MAX_BODY_BYTES}. */
+export function bodyTooLong(): ChatError {
+  return new ChatError('too_long', `The body must have at most ${MAX_BODY_BYTES} bytes.`);
+}
+
+function parse(bytes: Uint8Array): unknown {
   try {
     return JSON.parse(utf8.decode(bytes));
   } catch {

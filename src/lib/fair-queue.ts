@@ -1,6 +1,13 @@
 import type { Cancel, Clock } from './clock.ts';
 
+/**
+ * Whose work it is, such as a network and then an account: works take turns by the first key, and each key has a
+ * bound of its own.
+ */
+export type Keys = readonly [lane: string, ...others: string[]];
+
 interface Waiting {
+  keys: Keys;
   start(): void;
   refuse(error: unknown): void;
   cancel?: Cancel | undefined;
@@ -10,7 +17,7 @@ interface Waiting {
 export interface FairQueueOptions {
   /** The most works that run at once. */
   atOnce: number;
-  /** The most works of one key that run at once. */
+  /** The most works of any one key that run at once. */
   atOncePerKey: number;
   /** The most works that wait. */
   waiting: number;
@@ -32,7 +39,7 @@ export class FairQueue {
   #running = 0;
   #waiting = 0;
   readonly #runningOf = new Map<string, number>();
-  /** The waiting works of each key in the order of turns; a key moves to the end after its turn. */
+  /** The waiting works by their first key in the order of turns; a key moves to the end after its turn. */
   readonly #lanes = new Map<string, Waiting[]>();
 
   constructor(private readonly options: FairQueueOptions) {}
@@ -40,32 +47,32 @@ export class FairQueue {
   /**
    * Runs a work when its turn comes.
    *
-   * @param key such as a network
    * @throws `tooMany()` when too many works wait, and the errors of the work
    */
-  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    await this.#turn(key);
+  async run<T>(keys: Keys, work: () => Promise<T>): Promise<T> {
+    await this.#turn(keys);
     try {
       return await work();
     } catch (error) {
       if (this.options.isSharedFate) this.#refuseAll(error);
       throw error;
     } finally {
-      this.#end(key);
+      this.#end(keys);
     }
   }
 
-  #turn(key: string): Promise<void> | undefined {
-    if (this.#mayStart(key)) {
-      this.#begin(key);
+  #turn(keys: Keys): Promise<void> | undefined {
+    if (this.#mayStart(keys)) {
+      this.#begin(keys);
       return;
     }
+    const [key] = keys;
     const lane = this.#lanes.get(key) ?? [];
     if (this.#waiting >= this.options.waiting) this.#makePlace(lane);
     this.#waiting += 1;
     this.#lanes.set(key, lane);
     return new Promise((start, refuse) => {
-      const waiting: Waiting = { start, refuse };
+      const waiting: Waiting = { keys, start, refuse };
       lane.push(waiting);
       this.#bePatient(key, lane, waiting);
     });
@@ -103,36 +110,43 @@ export class FairQueue {
     this.#waiting -= 1;
   }
 
-  #mayStart(key: string): boolean {
+  #mayStart(keys: Keys): boolean {
     const { atOnce, atOncePerKey } = this.options;
-    return this.#running < atOnce && (this.#runningOf.get(key) ?? 0) < atOncePerKey;
+    if (this.#running >= atOnce) return false;
+    return keys.every((key) => (this.#runningOf.get(key) ?? 0) < atOncePerKey);
   }
 
-  #begin(key: string): void {
+  #begin(keys: Keys): void {
     this.#running += 1;
-    this.#runningOf.set(key, (this.#runningOf.get(key) ?? 0) + 1);
+    for (const key of keys) this.#runningOf.set(key, (this.#runningOf.get(key) ?? 0) + 1);
   }
 
-  #end(key: string): void {
+  #end(keys: Keys): void {
     this.#running -= 1;
-    const left = (this.#runningOf.get(key) ?? 1) - 1;
-    if (left === 0) this.#runningOf.delete(key);
-    else this.#runningOf.set(key, left);
-    this.#startNext();
+    for (const key of keys) {
+      const left = (this.#runningOf.get(key) ?? 1) - 1;
+      if (left === 0) this.#runningOf.delete(key);
+      else this.#runningOf.set(key, left);
+    }
+    // Each key may have held up another work.
+    while (this.#startNext());
   }
 
-  #startNext(): void {
+  /** @returns whether a waiting work could be started */
+  #startNext(): boolean {
     for (const [key, lane] of this.#lanes) {
-      if (!this.#mayStart(key)) continue;
-      const next = lane.shift();
+      // A network is not held up by one of its users.
+      const at = lane.findIndex(({ keys }) => this.#mayStart(keys));
+      const [next] = at === -1 ? [] : lane.splice(at, 1);
+      if (!next) continue;
       this.#lanes.delete(key);
       if (lane.length > 0) this.#lanes.set(key, lane);
-      if (!next) continue;
       this.#waiting -= 1;
-      this.#begin(key);
+      this.#begin(next.keys);
       next.cancel?.();
       next.start();
-      return;
+      return true;
     }
+    return false;
   }
 }

@@ -125,7 +125,7 @@ export class Feed {
 
   /** Reads changes as a reader of its own, so that readers of other rooms do not delay the feed. */
   read(page: { after?: number; upTo?: number; limit: number }) {
-    return this.parts.messages.changes(this.#room, page, `room ${this.#room.id}`);
+    return this.parts.messages.changes(this.#room, page, [`room ${this.#room.id}`]);
   }
 
   /** Calls the listener after each change. @returns the function that stops the calls */

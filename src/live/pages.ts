@@ -1,4 +1,5 @@
 import type { MessageReader } from '../chat/reader.ts';
+import type { Keys } from '../lib/fair-queue.ts';
 import { MAX_PAGE_BYTES, MAX_PAGE_CHANGES } from '../protocol/frames.ts';
 import type { StoredMessage } from '../protocol/message.ts';
 import type { Room } from '../protocol/room.ts';
@@ -47,7 +48,7 @@ export class Pages {
    *
    * @param reader as in {@link MessageReader.page}
    */
-  async fetch(cursor: Cursor, reader?: string): Promise<StoredMessage[] | undefined> {
+  async fetch(cursor: Cursor, reader?: Keys): Promise<StoredMessage[] | undefined> {
     // The client may come from another server, which is ahead of this one.
     if (
       typeof cursor.since === 'number' &&
@@ -112,7 +113,7 @@ export class Pages {
    */
   async history(
     { before, after, limit = 50 }: { before?: number; after?: number; limit?: number },
-    reader?: string,
+    reader?: Keys,
   ) {
     const page = { before, after, limit };
     const { messages, more } = await this.#messages.page(this.#room, page, reader);

@@ -6,6 +6,7 @@ import { array, type Database, rows } from '../db/statements.ts';
 import { ChatError, invalidField } from '../errors.ts';
 import { Batcher } from '../lib/batcher.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Keys } from '../lib/fair-queue.ts';
 import { checkData, parseUsername } from '../protocol/checks.ts';
 import { MAX_PAGE_BYTES } from '../protocol/frames.ts';
 import {
@@ -100,7 +101,7 @@ export class NotificationService {
    * A page of a user's unread notifications, newest first.
    *
    * @param page `before` is an id, exclusive
-   * @param reader the key of the reader, such as its network; concurrent reads take turns by it
+   * @param reader of {@link readerOf}; concurrent reads take turns by it
    * @returns at most `limit`, and about {@link MAX_PAGE_BYTES} of messages and as much of data
    * @throws {ChatError} `overloaded`
    */
@@ -108,7 +109,7 @@ export class NotificationService {
     { id }: Person,
     { before, limit }: { before?: number | undefined; limit: number },
     scope: Scope,
-    reader: string,
+    reader: Keys,
   ): Promise<{ page: Notification[]; more: boolean }> {
     const isOlder = before === undefined ? sql`true` : sql`n.id < ${before}`;
     return this.parts.messages.turns.run(reader, async () => {

@@ -23,8 +23,8 @@ const USERNAME = /^[\p{L}\p{Nd}][\p{L}\p{M}\p{Nd}_.-]{0,31}$/u;
 const MAX_RAW_NAME_LENGTH = 128;
 /** Paths such as `/users/active` and `/me` use these in the place of a name. */
 const RESERVED_USERNAMES = new Set(['active', 'me']);
-const ROOM = /^[a-z0-9_.:-]{1,64}$/;
-const MAX_ROOM_LENGTH = 64;
+/** Matched before it is lower-cased, since the Kelvin sign would become a `k`. */
+const ROOM = /^[A-Za-z0-9_.:-]{1,64}$/;
 
 /**
  * More marks in a row than any language writes. Normalising sorts the marks of a letter in quadratic time, so
@@ -73,9 +73,8 @@ export function isSameName(one: string, other: string): boolean {
  * @throws {ChatError} `invalid_frame`
  */
 export function parseRoomName(raw: string, field = 'room'): string {
-  const name = raw.slice(0, MAX_ROOM_LENGTH + 1).toLowerCase();
-  if (!ROOM.test(name)) throw invalidField(field, `must be ${expected.room}`);
-  return name;
+  if (!ROOM.test(raw)) throw invalidField(field, `must be ${expected.room}`);
+  return raw.toLowerCase();
 }
 
 /**

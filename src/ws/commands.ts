@@ -1,4 +1,5 @@
 import type { ChatService } from '../chat/chat.service.ts';
+import { readerOf } from '../limits/reader.ts';
 import { withId, withMessages } from '../live/encode.ts';
 import type { ClientFrame, FrameOf } from '../protocol/frames.ts';
 import type { StoredMessage } from '../protocol/message.ts';
@@ -118,7 +119,7 @@ export function createCommands(parts: CommandParts): Commands {
       needs: 'protocol 1',
       async queued(session, frame) {
         const { live } = session.subscription(frame);
-        const { texts, more } = await live.pages.history(frame, session.reader);
+        const { texts, more } = await live.pages.history(frame, readerOf(session.author));
         const reply = { type: 'history', ...withId(frame), room: live.name, more } as const;
         session.sendText(withMessages(reply, texts));
       },

@@ -1,6 +1,7 @@
 import type { ReadCursor, ReadCursors } from '../chat/read-cursors.ts';
 import { ChatError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import { readerOf } from '../limits/reader.ts';
 import { basicMessage, systemFrame, withId, withMessages } from '../live/encode.ts';
 import type { Live } from '../live/live.ts';
 import type { Page } from '../live/pages.ts';
@@ -57,7 +58,7 @@ export async function join(
     // Messages are read last, since a busy room soon has newer ones.
     read: async (live) => ({
       cursor: await parts.cursors.getOrCreate(user, live.room),
-      fetched: await live.pages.fetch(frame, session.reader),
+      fetched: await live.pages.fetch(frame, readerOf(principal())),
     }),
     subscribe: (live, membership, { cursor, fetched }) => {
       const page = live.pages.page(frame, fetched);

@@ -1,6 +1,5 @@
 import type { Author } from '../chat/chat.service.ts';
 import { ChatError, Disconnect } from '../errors.ts';
-import { networkOf } from '../limits/address.ts';
 import { encode, withId } from '../live/encode.ts';
 import type { Live } from '../live/live.ts';
 import type { LiveRoom, Subscription } from '../live/room.ts';
@@ -59,9 +58,8 @@ export class Session {
   readonly #credentials: Credentials;
 
   constructor(private readonly parts: SessionParts & { outbound: Outbound; handshake: Handshake }) {
-    const { outbound, handshake } = parts;
+    const { outbound } = parts;
     this.#credentials = new Credentials({ ...parts, onEnd: (reason) => outbound.end(reason) });
-    this.reader = networkOf(handshake.address);
   }
 
   /** To be called and awaited before any frame is handled; it never rejects. */
@@ -78,9 +76,6 @@ export class Session {
   get protocol(): 0 | 1 | undefined {
     return this.#state.isJoined ? this.#state.protocol : undefined;
   }
-
-  /** The key of this reader in queues; see {@link MessageReader.page}. */
-  readonly reader: string;
 
   /** The user, with the identity of the latest token. @throws {ChatError} `not_joined` */
   get author(): Author {

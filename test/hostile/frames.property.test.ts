@@ -87,6 +87,7 @@ test(
       }
       runs += 1;
       if (runs === 50) before = memoryOf(server.pid);
+      return input.flatMap(({ frames }) => frames).length;
     });
     await witness.close();
     if (runs > 50) expect(memoryOf(server.pid) - before).toBeLessThan(MOST_MEMORY_MIB);

@@ -5,6 +5,7 @@ import { ChatError } from '../../errors.ts';
 import { rootMessage } from '../../lib/root-cause.ts';
 import type { Limits } from '../../limits/limits.ts';
 import type { Logger } from '../../log.ts';
+import { bodyTooLong, MAX_BODY_BYTES } from '../input.ts';
 import { SECURITY_HEADERS } from './browsers.ts';
 import { isProbe } from './limits.ts';
 import { problemResponse } from './problems.ts';
@@ -17,8 +18,6 @@ const PROBES = /^\/(health|ready)(\?|$)/;
 
 /** The cost of a request beside its body, in bytes. */
 const REQUEST_COST = 4096;
-/** The cost of a body of unknown length: as much as the runtime accepts. */
-const UNTOLD_BYTES = 1024 * 1024;
 
 /**
  * Wraps all routes. Requests without a readable URL (a bad `Host`, none, `CONNECT *`) are refused at once and
@@ -50,8 +49,11 @@ export function frontDoor(
   const bounded = (request: Request, handle: Handle) => {
     if (isProbe(request)) return handle(request);
     const { address } = originOf(request, peerOf(request), settings.trustProxy);
+    const bytes = bodyBytes(request);
+    // Answered before it is read.
+    if (bytes > MAX_BODY_BYTES) return refuse(address, bodyTooLong());
     const load = limits.inFlight(address);
-    const cost = costOf(request);
+    const cost = REQUEST_COST + bytes;
     if (!load.take(cost)) return refuse(address, overloaded());
     try {
       const response = handle(request);
@@ -88,10 +90,10 @@ function overloaded(): ChatError {
   return new ChatError('overloaded', 'Too many requests at once; wait for replies.', 1);
 }
 
-function costOf({ headers }: Request): number {
-  const told = headers.get('content-length');
-  if (told === null) return REQUEST_COST + (headers.has('transfer-encoding') ? UNTOLD_BYTES : 0);
-  return REQUEST_COST + Number(told);
+/** The bytes of a body; one of unknown length counts as the longest. */
+function bodyBytes({ headers }: Request): number {
+  if (headers.has('transfer-encoding')) return MAX_BODY_BYTES;
+  return Number(headers.get('content-length') ?? 0);
 }
 
 function respond(error: ChatError): Response {

@@ -62,7 +62,12 @@ export function problemResponse(failure: ChatError, allowed: string[] = []): Res
       // RFC 9110: these go with every 401, 405 and 426.
       ...(status === 401 && { 'www-authenticate': 'Bearer' }),
       ...(status === 405 && { allow: allowed.join(', ') }),
-      ...(status === 426 && { upgrade: 'websocket', connection: 'upgrade' }),
+      ...(status === 426 && {
+        upgrade: 'websocket',
+        connection: 'upgrade',
+        // RFC 6455, section 4.4.
+        'sec-websocket-version': '13',
+      }),
       ...(retryAfter !== undefined && { 'retry-after': String(Math.ceil(retryAfter)) }),
     },
   });

@@ -2,8 +2,9 @@ import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import { invalidField } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { networkOf } from '../../limits/address.ts';
+import type { Keys } from '../../lib/fair-queue.ts';
 import type { Limits } from '../../limits/limits.ts';
+import { readerOf } from '../../limits/reader.ts';
 import type { Hub } from '../../live/hub.ts';
 import type { Cursor } from '../../live/pages.ts';
 import { type LiveRoom, Subscription } from '../../live/room.ts';
@@ -49,8 +50,8 @@ export function eventRoutes(parts: EventParts) {
         const asked = lastEventId ? parseEventId(lastEventId) : parseSince(since);
         const over = new AbortController();
         const signal = AbortSignal.any([request.signal, over.signal]);
-        const reader = networkOf(origin.address);
         const listener = { identity, address: origin.address };
+        const reader = readerOf(listener);
         const { live, leave } = await enter(parts, listener, name, () => over.abort());
         const start = await startOf(live, asked, reader).catch((error) => {
           leave();
@@ -138,7 +139,7 @@ async function enter(
 async function startOf(
   { feed, pages }: LiveRoom,
   asked: Cursor | undefined,
-  reader: string,
+  reader: Keys,
 ): Promise<number> {
   if (asked === undefined) return feed.rev;
   if (!pages.isInHistory(asked)) await pages.fetch(asked, reader);
@@ -159,7 +160,7 @@ function stream(
     reader,
     signal,
     leave,
-  }: { start: number; reader: string; signal: AbortSignal; leave(): void },
+  }: { start: number; reader: Keys; signal: AbortSignal; leave(): void },
 ): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let cursor = start;

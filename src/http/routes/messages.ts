@@ -3,7 +3,7 @@ import { Elysia } from 'elysia';
 import type { ChatService } from '../../chat/chat.service.ts';
 import type { MessageReader } from '../../chat/reader.ts';
 import type { Search } from '../../chat/search.ts';
-import { networkOf } from '../../limits/address.ts';
+import { readerOf } from '../../limits/reader.ts';
 import { StoredMessage } from '../../protocol/message.ts';
 import { problemReplies, usual } from '../../protocol/problems.ts';
 import { NewMessage } from '../../protocol/rest.ts';
@@ -33,7 +33,7 @@ export function messageRoutes(parts: {
       async ({ identity, origin, query, request, set }) => {
         const { room: name, limit = 50, before, after } = query;
         const { room } = await rooms.authorize(await auth.readerPrincipal(identity, query), name);
-        const reader = networkOf(origin.address);
+        const reader = readerOf({ identity, ...origin });
         const found = await messages.page(room, { before, after, limit }, reader);
         const edge = found.messages.at(after === undefined ? 0 : -1)?.seq ?? 0;
         const next = after === undefined ? { before: edge } : { after: edge };
@@ -80,7 +80,7 @@ export function messageRoutes(parts: {
         const { q, room: name, limit = 50, before } = query;
         const { room } = await rooms.authorize(await auth.readerPrincipal(identity, query), name);
         const page = { before, limit };
-        const found = await search.find(room, q, page, networkOf(origin.address));
+        const found = await search.find(room, q, page, readerOf({ identity, ...origin }));
         if (found.more) linkNext({ request, set }, { before: found.messages.at(-1)?.seq ?? 0 });
         return found.messages;
       },

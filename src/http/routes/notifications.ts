@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
-import { networkOf } from '../../limits/address.ts';
+import { readerOf } from '../../limits/reader.ts';
 import type { NotificationService } from '../../notifications/notification.service.ts';
 import { scopeOf } from '../../protocol/identity.ts';
 import { problemReplies, usual } from '../../protocol/problems.ts';
@@ -30,7 +30,7 @@ export function notificationRoutes({
       async ({ identity, origin, query, request, set }) => {
         const { limit = 50, before } = query;
         const user = await auth.requireUser(identity, query);
-        const reader = networkOf(origin.address);
+        const reader = readerOf({ identity, ...origin });
         const { page, more } = await notifications.list(
           user,
           { before, limit },

@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import type { ReadCursors } from '../../chat/read-cursors.ts';
-import { networkOf } from '../../limits/address.ts';
+import { readerOf } from '../../limits/reader.ts';
 import { type Person, scopeOf } from '../../protocol/identity.ts';
 import { problemReplies, usual } from '../../protocol/problems.ts';
 import { OwnRoom } from '../../protocol/rest.ts';
@@ -30,7 +30,7 @@ export function ownRoomRoutes({
       async ({ identity, origin, query, request, set }) => {
         const { limit = 100, after } = query;
         const user = await auth.requireUser(identity, query);
-        const reader = networkOf(origin.address);
+        const reader = readerOf({ identity, ...origin });
         const { rooms, more } = await cursors.rooms(
           user,
           { after, limit },

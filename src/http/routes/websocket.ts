@@ -41,12 +41,22 @@ export function webSocketRoute({ auth, limits, origins, allowedOrigins, upgrade 
   );
 }
 
-/** Refuses handshakes that the runtime would accept, or answer in its own way. @throws {ChatError} `invalid_frame` */
+/** The base64 of 16 bytes: RFC 6455, section 4.1. */
+const KEY = /^[A-Za-z0-9+/]{22}==$/;
+
+/**
+ * Refuses handshakes that the runtime would accept, or answer in its own way.
+ *
+ * @throws {ChatError} `upgrade_required` without a handshake of version 13, `invalid_frame`
+ */
 function checkHandshake(request: Request): void {
   const { headers } = request;
   if (!isHandshake(request)) throw notAHandshake();
   if (headers.get('sec-websocket-version') !== '13') {
-    throw new ChatError('invalid_frame', '"Sec-WebSocket-Version" must be 13');
+    throw new ChatError('upgrade_required', '"Sec-WebSocket-Version" must be 13');
+  }
+  if (!KEY.test(headers.get('sec-websocket-key') ?? '')) {
+    throw new ChatError('invalid_frame', '"Sec-WebSocket-Key" must be 16 bytes as base64');
   }
   if (headers.has('sec-websocket-protocol')) {
     throw new ChatError(

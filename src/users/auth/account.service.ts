@@ -44,7 +44,7 @@ export class AccountService {
   async register(username: string, password: string, address: string): Promise<User> {
     checkPassword('password', password);
     const { users, log } = this.parts;
-    const user = await this.#passwords.run(networkOf(address), async () => {
+    const user = await this.#passwords.run([networkOf(address)], async () => {
       // Checked first, so that a taken name costs no hash.
       await users.checkIsFree(username);
       return users.register(username, await hashPassword(password));
@@ -105,7 +105,7 @@ export class AccountService {
       const { isRight } = await this.#verify(user.username, current ?? '-', address, '');
       if (!isRight) throw new ChatError('forbidden', '"currentPassword" must be the old password.');
     }
-    const hash = await this.#passwords.run(networkOf(address), () => hashPassword(password));
+    const hash = await this.#passwords.run([networkOf(address)], () => hashPassword(password));
     // The token may have been ended while this waited for its turn.
     const refused = refusal(identity, await users.state(user.username), this.parts.clock.now());
     if (refused) throw refused;
@@ -133,7 +133,7 @@ export class AccountService {
     const { users, limits } = this.parts;
     const refund = await limits.tryPassword(parseUsername(username).key, counted);
     const { found, isRight } = await this.#passwords
-      .run(networkOf(address), async () => {
+      .run([networkOf(address)], async () => {
         const found = await users.credentials(username);
         return { found, isRight: await verifyPassword(password, found?.passwordHash) };
       })
