@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from 'bun:test';
-import { connect } from 'bun';
+import { connect, type Socket } from 'bun';
+import { memoryOf } from '../../bench/support.ts';
 import { startProcess } from '../support/process.ts';
 import { fresh, startServer } from '../support/server.ts';
 import { mint, SECRET } from '../support/tokens.ts';
@@ -37,6 +38,45 @@ async function exchange(url: string, ...lines: string[]): Promise<string> {
   return reply.promise.finally(() => socket.terminate());
 }
 
+/** Sends chunks until there is a reply and 100 MB are sent, or the connection ends. */
+async function sendEndlessly(url: string, route: string): Promise<{ reply: string }> {
+  const { hostname, port } = new URL(url);
+  const chunk = Buffer.from(`10000\r\n${'x'.repeat(65536)}\r\n`);
+  const over = Promise.withResolvers<void>();
+  let reply = '';
+  let rest = Buffer.alloc(0);
+  let sent = 0;
+  const pour = (socket: Socket) => {
+    for (;;) {
+      if (rest.length === 0) {
+        if (sent > 100e6 && reply !== '') return over.resolve();
+        rest = chunk;
+      }
+      const taken = socket.write(rest);
+      if (taken <= 0) return;
+      sent += taken;
+      rest = rest.subarray(taken);
+    }
+  };
+  const socket = await connect({
+    hostname,
+    port: Number(port),
+    socket: {
+      data: (_, bytes) => {
+        reply += bytes.toString();
+      },
+      drain: pour,
+      close: () => over.resolve(),
+    },
+  });
+  const head = [`${route} HTTP/1.1`, 'Host: a', 'Content-Type: application/json'];
+  socket.write([...head, 'Transfer-Encoding: chunked', '', ''].join('\r\n'));
+  pour(socket);
+  await over.promise;
+  socket.terminate();
+  return { reply };
+}
+
 const statusOf = (reply: string) => Number(reply.split(' ')[1]);
 
 describe('requests that no browser sends', () => {
@@ -62,8 +102,9 @@ describe('requests that no browser sends', () => {
     [
       'an old version',
       ['GET /ws HTTP/1.1', 'Host: a', ...UPGRADE.slice(0, 3), 'Sec-WebSocket-Version: 8'],
-      400,
+      426,
     ],
+    ['no version', ['GET /ws HTTP/1.1', 'Host: a', ...UPGRADE.slice(0, 3)], 426],
     [
       'a key of the wrong length',
       [
@@ -73,7 +114,24 @@ describe('requests that no browser sends', () => {
         'Sec-WebSocket-Key: x',
         'Sec-WebSocket-Version: 13',
       ],
-      426,
+      400,
+    ],
+    [
+      'a key that is not of base64',
+      [
+        'GET /ws HTTP/1.1',
+        'Host: a',
+        ...UPGRADE.slice(0, 2),
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZ*Bub25jZQ==',
+        'Sec-WebSocket-Version: 13',
+      ],
+      400,
+    ],
+    ['a body of 3 MB, told', ['POST /users HTTP/1.1', 'Host: a', 'Content-Length: 3000000'], 413],
+    [
+      'a body of a length beyond all',
+      ['POST /users HTTP/1.1', 'Host: a', 'Content-Length: 9007199254740991'],
+      413,
     ],
     [
       'a token twice',
@@ -99,6 +157,37 @@ describe('requests that no browser sends', () => {
       expect(reply).not.toContain(TOKEN);
     });
   }
+
+  test('a handshake of another version is told which there is: RFC 6455, section 4.4', async () => {
+    const lines = ['GET /ws HTTP/1.1', 'Host: a', ...UPGRADE.slice(0, 3)];
+    for (const version of [[], ['Sec-WebSocket-Version: 8']]) {
+      const reply = await exchange((await server.ready) ?? '', ...lines, ...version);
+      expect(reply).toMatch(/^sec-websocket-version: 13\r$/im);
+      expect(reply).toMatch(/^upgrade: websocket\r$/im);
+    }
+  });
+
+  test('a body of untold length is read up to the limit: 413, and no more of it is kept', async () => {
+    const url = (await server.ready) ?? '';
+    const before = memoryOf(server.pid);
+    const body = await sendEndlessly(url, 'POST /users');
+    expect(statusOf(body.reply)).toBe(413);
+    expect(body.reply).toMatch(/content-type: application\/problem\+json/i);
+    expect(body.reply).toMatch(/content-security-policy: default-src 'none'/i);
+    // A route that wants no body reads none.
+    expect(statusOf((await sendEndlessly(url, 'DELETE /sessions')).reply)).toBe(401);
+    expect(memoryOf(server.pid) - before).toBeLessThan(60);
+  });
+
+  test('a body of untold length within the limit is taken', async () => {
+    const json = JSON.stringify({ username: 'chunky' });
+    const lines = ['POST /users HTTP/1.1', 'Host: a', 'Content-Type: application/json'];
+    const chunks = [...json].map((each) => `1\r\n${each}\r\n`).join('');
+    const chunked = ['Transfer-Encoding: chunked', '', `${chunks}0`];
+    const reply = await exchange((await server.ready) ?? '', ...lines, ...chunked);
+    expect(statusOf(reply)).toBe(201);
+    expect(reply).toContain('"chunky"');
+  });
 
   test('handshakes without "Connection: Upgrade" are refused', async () => {
     const lines = ['GET /ws HTTP/1.1', 'Host: a', UPGRADE[0] as string, ...UPGRADE.slice(2)];

@@ -142,6 +142,20 @@ describe('clients that read many pages at once delay no other client, and fill n
       () => Promise.all(Array.from({ length: 40 }, () => ask('/messages?room=large&limit=100'))),
     ],
     [
+      'who repeats the ids of three hundred with other contents',
+      async () => {
+        const client = await join('large', { since: '$' });
+        await client.untilType('joined');
+        for (let n = 0; n < MESSAGES; n++) {
+          client.send({ type: 'message', room: 'large', content: 'short', id: `${n}` });
+        }
+        for (let n = 0; n < MESSAGES; n++) {
+          expect((await client.untilType('error')).code).toBe('conflict');
+        }
+        await client.close();
+      },
+    ],
+    [
       'forty who ask for notifications',
       () =>
         Promise.all(
