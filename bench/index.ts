@@ -13,6 +13,7 @@ import { flood } from './flood.ts';
 import { handshakes } from './handshakes.ts';
 import { history } from './history.ts';
 import { hops } from './hops.ts';
+import { hostile } from './hostile.ts';
 import { latency } from './latency.ts';
 import { others } from './others.ts';
 import { refusals } from './refusals.ts';
@@ -37,6 +38,7 @@ const benchmarks: Record<string, (scale: Scale) => Promise<Result[]>> = {
   flood,
   history,
   hops,
+  hostile: () => hostile(),
   refusals,
   'rolling-restart': rollingRestart,
   'search-cost': searchCost,
@@ -47,7 +49,7 @@ const benchmarks: Record<string, (scale: Scale) => Promise<Result[]>> = {
 const reach = ['fan-out', 'others', 'latency', 'connections', 'resume', 'cluster', 'handshakes'];
 
 /** These take minutes, and run only when they are named. */
-const slow = ['history'];
+const slow = ['history', 'hostile'];
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

@@ -4,6 +4,7 @@ import { closeCodes, errorCodes } from '../../src/errors.ts';
 import { clientFrames } from '../../src/protocol/client-frames.ts';
 import { serverFrames } from '../../src/protocol/server-frames.ts';
 
+const root = new URL('../../', import.meta.url).pathname;
 const protocol = await Bun.file(new URL('../../docs/protocol.md', import.meta.url)).text();
 
 test('the tables of docs/protocol.md are those of the schemas and codes; `bun run docs` writes them', () => {
@@ -33,4 +34,27 @@ test('the rules of delivery are numbered, and tests cite only existing ones', as
   }
   expect(cited.length).toBeGreaterThan(5);
   expect(cited.filter((n) => !rules.includes(n))).toEqual([]);
+});
+
+test('every claim of docs/security.md names tests that exist, or says why it has none', async () => {
+  const security = await Bun.file(`${root}docs/security.md`).text();
+  const benches = await Bun.file(`${root}bench/index.ts`).text();
+  const isThere = (name: string) => {
+    const [kind, bench] = name.split(' ');
+    if (kind === 'bench') return new RegExp(`^  '?${bench}'?[,:]`, 'm').test(benches);
+    const path = name.startsWith('src/') ? name : `test/${name}.test.ts`;
+    return [...new Bun.Glob(path).scanSync(root)].length > 0;
+  };
+  const tables = [...security.matchAll(/\| held by +\|\n\|[- |]+\n((?:\|.+\n)+)/g)];
+  expect(tables).toHaveLength(3);
+  const claims = tables.flatMap(([, rows = '']) => rows.trim().split('\n'));
+  expect(claims.length).toBeGreaterThan(50);
+  const unheld = claims.filter((claim) => {
+    const heldBy = claim.split('|').at(-2) ?? '';
+    const names = [...heldBy.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name);
+    return names.length === 0 ? !heldBy.includes('does not apply') : !names.every(isThere);
+  });
+  expect(unheld).toEqual([]);
+  const inText = security.match(/(?<=`)(?:bench|(?:integration|hostile|unit|e2e)\/)[^`]+(?=`)/g);
+  expect(inText?.filter((name) => !isThere(name))).toEqual([]);
 });
