@@ -142,7 +142,7 @@ export async function fuzz<T>(
   await fc.assert(
     fc.asyncProperty(input, (each) => {
       runs += 1;
-      last = property(each).then((count) => {
+      last = patiently(() => property(each)).then((count) => {
         sent += count;
       });
       return last;
@@ -157,6 +157,23 @@ export async function fuzz<T>(
   // Out of time, the library does not wait for it.
   await last;
   console.log(`${what}: ${runs} runs with ${sent} of them in ${SECONDS} s`);
+}
+
+/** What an answer, or none, says when the machine has no processor for the server. */
+const BUSY = /timed out|no frame came|The database does not answer/;
+/** How often an input is tried that a busy machine may have failed; one that always fails is to blame itself. */
+const TRIES = 4;
+
+async function patiently(attempt: () => Promise<number>): Promise<number> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (tries === TRIES || !BUSY.test(String(error))) throw error;
+      console.log(`tried again, as the machine may be busy: ${String(error).slice(0, 300)}`);
+      await Bun.sleep(1000);
+    }
+  }
 }
 
 /** How long a test of a property may take, in milliseconds. */
