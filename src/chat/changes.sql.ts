@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm';
-import { messages, reactions, rooms } from '../db/schema/index.ts';
+import { messages, reactionCounts, reactions, rooms } from '../db/schema/index.ts';
 import { array, deleteNotifications, type LockMode, lockedRooms } from '../db/statements.ts';
 import { MAX_REACTIONS } from '../protocol/message.ts';
 
@@ -71,12 +71,12 @@ export function changeBatch(batch: Row[]): SQL {
       select message_id, text, row_number() over (partition by message_id order by min(ord)) as nth
       from found f
       where kind = 'react' and not exists (
-        select from ${reactions} r where r.message_id = f.message_id and r.emoji = f.text
+        select from ${reactionCounts} c where c.message_id = f.message_id and c.emoji = f.text
       )
       group by message_id, text
     ), judged as (
       select f.*, coalesce(${MAX_REACTIONS} < fresh.nth + (
-          select count(distinct r.emoji) from ${reactions} r where r.message_id = f.message_id
+          select count(*) from ${reactionCounts} c where c.message_id = f.message_id
         ), false) as is_full
       from found f
         left join fresh on f.kind = 'react' and fresh.message_id = f.message_id and fresh.text = f.text
@@ -90,6 +90,18 @@ export function changeBatch(batch: Row[]): SQL {
         where r.message_id = f.message_id
           and (f.kind = 'delete' or (f.kind = 'unreact' and r.emoji = f.text and r.user_id = f.user_id))
         returning r.message_id, r.emoji, r.user_id
+    ), tallied as (
+      insert into ${reactionCounts} as c (message_id, emoji, count)
+        select message_id, emoji, count(*) from added group by message_id, emoji
+        on conflict (message_id, emoji) do update set count = c.count + excluded.count
+    ), fewer as (
+      select message_id, emoji, count(*) as count from removed group by message_id, emoji
+    ), none_left as (
+      delete from ${reactionCounts} c using fewer f
+        where c.message_id = f.message_id and c.emoji = f.emoji and c.count <= f.count
+    ), some_left as (
+      update ${reactionCounts} c set count = c.count - f.count from fewer f
+        where c.message_id = f.message_id and c.emoji = f.emoji and c.count > f.count
     ), effective as (
       select j.*, row_number() over (partition by room_id order by ord) as place
       from judged j

@@ -13,7 +13,7 @@ import {
   sql,
 } from 'drizzle-orm';
 import type { Database } from '../db/index.ts';
-import { messages, reactions, users } from '../db/schema/index.ts';
+import { messages, reactionCounts, reactions, users } from '../db/schema/index.ts';
 import { array } from '../db/statements.ts';
 import { ChatError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -32,8 +32,10 @@ const reacted = sql<string | null>`case when ${messages.rev} <> ${messages.seq} 
       ) n
     )) order by e.first)::text
   from (
-    select r.emoji, count(*) as count, min(r.id) as first from ${reactions} r
-    where r.message_id = ${messages.id} group by r.emoji
+    select c.emoji, c.count, (
+      select min(r.id) from ${reactions} r where r.message_id = c.message_id and r.emoji = c.emoji
+    ) as first
+    from ${reactionCounts} c where c.message_id = ${messages.id}
   ) e) end`;
 
 /** The columns of a stored message: all but those that only the writer and the search need. */
@@ -56,16 +58,24 @@ export interface Slice {
   more: boolean;
 }
 
+/** The bytes of a message as JSON beside its texts. */
+const MESSAGE_BYTES = 300;
+
 /**
- * Estimates the bytes of a message as JSON. Postgres knows the length of a text without reading it; only
- * reactions that are shown count.
+ * Estimates the bytes of a message as JSON. Postgres knows the length of a text without reading it; the names
+ * of reactions are not looked up, but most are shorter than this.
  */
-const bytes = sql`(300 + octet_length(${messages.content}) + coalesce(octet_length(${messages.data}), 0)
+const bytes = sql`(${MESSAGE_BYTES}::int + octet_length(${messages.content}) + coalesce(octet_length(${messages.data}), 0)
   + coalesce(octet_length(${messages.mentions}), 0)
-  + case when ${messages.rev} <> ${messages.seq} then 50 * (
-      select count(*) from (
-        select from ${reactions} r where r.message_id = ${messages.id} limit ${MAX_REACTIONS ** 2}
-      ) shown) else 0 end)`;
+  + case when ${messages.rev} <> ${messages.seq} then coalesce((
+      select sum(60 + 50 * least(c.count, ${MAX_REACTIONS}))
+      from ${reactionCounts} c where c.message_id = ${messages.id}), 0) else 0 end)`;
+
+/** The same, once it is read. */
+function bytesOf({ content, data, mentions, reactions }: Row): number {
+  const texts = [content, data ?? '', mentions ?? '', reactions ?? ''];
+  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), MESSAGE_BYTES);
+}
 
 /** The position of a message among those that are read, for sorting. */
 const place = (column: SQL | typeof messages.seq | typeof messages.rev, isForward: boolean) =>
@@ -175,7 +185,7 @@ export class MessageReader {
   /**
    * The same, in the order of the ids, up to a size in bytes.
    *
-   * @returns `covered`: the number of ids that were read; `bytes`: an estimate of their JSON
+   * @returns `covered`: the number of ids that were read; `bytes`: about those of their JSON
    */
   async firstByIds(
     rooms: Map<number, Room>,
@@ -187,14 +197,13 @@ export class MessageReader {
       select ${messages.id}, asked.place, ${bytes} as bytes
       from unnest(${array(ids)}::bigint[]) with ordinality as asked (id, place)
       join ${messages} on ${messages.id} = asked.id`;
-    const { found, more } = await this.#read(weighed, ids.length, mostBytes);
-    const last = found.at(-1);
-    const covered = more ? ids.indexOf(last?.id ?? 0) + 1 : ids.length;
-    return { messages: byId(rooms, found), covered, bytes: last?.reached ?? 0 };
+    const { found, bytes: read, more } = await this.#read(weighed, ids.length, mostBytes);
+    const covered = more ? ids.indexOf(found.at(-1)?.id ?? 0) + 1 : ids.length;
+    return { messages: byId(rooms, found), covered, bytes: read };
   }
 
   /**
-   * Reads the first messages by `place`: at most `limit`, and as many as fit into `mostBytes`, which is known
+   * Reads the first messages by `place`: at most `limit`, and as many as fit into `mostBytes`, which is estimated
    * before they are read; at least one.
    *
    * @param weighed gives `id`, `place` and `bytes` of each
@@ -205,18 +214,22 @@ export class MessageReader {
         sum(bytes) over (places rows unbounded preceding) as reached
       from (${weighed}) weighed window places as (order by place)
     ) picked`;
-    const found = await this.parts.db
-      .select({
-        ...columns,
-        there: sql<number>`picked.there`.mapWith(Number),
-        reached: sql<number>`picked.reached`.mapWith(Number),
-      })
+    const read = await this.parts.db
+      .select({ ...columns, there: sql<number>`picked.there`.mapWith(Number) })
       .from(messages)
       .innerJoin(picked, sql`picked.id = ${messages.id}`)
       .innerJoin(users, eq(users.id, messages.userId))
       .where(sql`picked.nth <= ${limit} and (picked.nth = 1 or picked.reached <= ${mostBytes})`)
       .orderBy(sql`picked.place`);
-    return { found, more: found.length < (found[0]?.there ?? 0) };
+    let bytes = 0;
+    const found: typeof read = [];
+    for (const row of read) {
+      const next = bytes + bytesOf(row);
+      if (found.length > 0 && next > mostBytes) break;
+      found.push(row);
+      bytes = next;
+    }
+    return { found, bytes, more: found.length < (read[0]?.there ?? 0) };
   }
 
   /** The id of the author of a message; undefined when there is no message of this id. */

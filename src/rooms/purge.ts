@@ -1,5 +1,11 @@
 import { eq, sql } from 'drizzle-orm';
-import { messages, reactions, readCursors, tombstones } from '../db/schema/index.ts';
+import {
+  messages,
+  reactionCounts,
+  reactions,
+  readCursors,
+  tombstones,
+} from '../db/schema/index.ts';
 import { type Database, deleteNotifications, rows } from '../db/statements.ts';
 import type { Clock } from '../lib/clock.ts';
 import { RetryLoop } from '../lib/retry.ts';
@@ -55,6 +61,8 @@ export class RoomPurge {
           ) returning id
         ), reacted as (
           delete from ${reactions} where message_id in (select id from gone)
+        ), counted as (
+          delete from ${reactionCounts} where message_id in (select id from gone)
         )
         select id from gone`,
     );

@@ -284,6 +284,7 @@ export function databaseContract(
       const left = sql`
         select room_id from deleted_rooms where room_id = ${room.id} union all
         select message_id from reactions where message_id = ${first?.id} union all
+        select message_id from reaction_counts where message_id = ${first?.id} union all
         select user_id from read_positions where room_id = ${room.id} union all
         select seq from messages where room_id = ${room.id}`;
       while ((await rows(db, left)).length > 0);

@@ -1,4 +1,4 @@
-export { messages, reactions, UNINDEXED } from './messages.ts';
+export { messages, reactionCounts, reactions, UNINDEXED } from './messages.ts';
 export { notifications } from './notifications.ts';
 export { memberships, readCursors, rooms, tombstones } from './rooms.ts';
 export { secrets } from './secrets.ts';

@@ -78,5 +78,20 @@ export const reactions = pgTable(
     emoji: text().notNull(),
     userId: integer('user_id').notNull(),
   },
-  (table) => [primaryKey({ columns: [table.messageId, table.emoji, table.userId] })],
+  (table) => [
+    primaryKey({ columns: [table.messageId, table.emoji, table.userId] }),
+    // For the first names of each emoji.
+    index('reactions_first').on(table.messageId, table.emoji, table.id),
+  ],
+);
+
+/** How many reactions with each emoji a message has, so that it takes no longer to read however many there are. */
+export const reactionCounts = pgTable(
+  'reaction_counts',
+  {
+    messageId: bigint('message_id', { mode: 'number' }).notNull(),
+    emoji: text().notNull(),
+    count: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.messageId, table.emoji] })],
 );
