@@ -162,7 +162,7 @@ export async function fuzz<T>(
 /** What an answer, or none, says when the machine has no processor for the server. */
 const BUSY = /timed out|no frame came|The database does not answer/;
 /** How often an input is tried that a busy machine may have failed; one that always fails is to blame itself. */
-const TRIES = 4;
+const TRIES = 6;
 
 async function patiently(attempt: () => Promise<number>): Promise<number> {
   for (let tries = 1; ; tries++) {
@@ -171,7 +171,7 @@ async function patiently(attempt: () => Promise<number>): Promise<number> {
     } catch (error) {
       if (tries === TRIES || !BUSY.test(String(error))) throw error;
       console.log(`tried again, as the machine may be busy: ${String(error).slice(0, 300)}`);
-      await Bun.sleep(1000);
+      await Bun.sleep(tries * 2000);
     }
   }
 }
