@@ -139,24 +139,29 @@ export async function fuzz<T>(
   let runs = 0;
   let sent = 0;
   let last: Promise<void> | undefined;
-  await fc.assert(
-    fc.asyncProperty(input, (each) => {
-      runs += 1;
-      last = patiently(() => property(each)).then((count) => {
-        sent += count;
-      });
-      return last;
-    }),
-    {
-      seed: chooseSeed(what) | 0,
-      numRuns: Number.MAX_SAFE_INTEGER,
-      interruptAfterTimeLimit: SECONDS * 1000,
-      endOnFailure: process.env.SHRINK !== '1',
-    },
-  );
-  // Out of time, the library does not wait for it.
-  await last;
-  console.log(`${what}: ${runs} runs with ${sent} of them in ${SECONDS} s`);
+  const start = performance.now();
+  try {
+    await fc.assert(
+      fc.asyncProperty(input, (each) => {
+        runs += 1;
+        last = patiently(() => property(each)).then((count) => {
+          sent += count;
+        });
+        return last;
+      }),
+      {
+        seed: chooseSeed(what) | 0,
+        numRuns: Number.MAX_SAFE_INTEGER,
+        interruptAfterTimeLimit: SECONDS * 1000,
+        endOnFailure: process.env.SHRINK !== '1',
+      },
+    );
+    // Out of time, the library does not wait for it.
+    await last;
+  } finally {
+    const seconds = Math.round((performance.now() - start) / 1000);
+    console.log(`${what}: ${sent} in ${runs} runs, ${seconds} s`);
+  }
 }
 
 /** What an answer, or none, says when the machine has no processor for the server. */

@@ -20,7 +20,7 @@ export function problems(log: Logger, routes: Route[]) {
   const methodsOf = methodFinder(routes);
   return new Elysia({ name: 'problems' }).onError(
     { as: 'global' },
-    ({ code, error, request, set }) => {
+    ({ code, error, request, route, set }) => {
       const { pathname } = new URL(request.url);
       const allowed = code === 'NOT_FOUND' ? methodsOf(pathname) : [];
       const known = fromElysia(code, error, request.method, pathname, allowed);
@@ -29,7 +29,8 @@ export function problems(log: Logger, routes: Route[]) {
         log.error(
           {
             method: request.method,
-            pathname,
+            // Without the path, in which anything may stand.
+            route,
             state: sqlState(error),
             reason: reasonOf(code, error),
           },
