@@ -325,6 +325,49 @@ describe('metrics', () => {
   });
 });
 
+test('a token that is good is refused all the same where it stands twice, or beside another', async () => {
+  const [good, other] = await Promise.all([
+    mint({ sub: fresh('ana') }),
+    mint({ sub: fresh('ben') }),
+  ]);
+  const ask = async (path: string, ...lines: string[]) =>
+    statusOf(await exchange(named.url, `GET ${path} HTTP/1.1`, 'Host: localhost', ...lines));
+  for (const second of [good, other, '']) {
+    const query = `token=${good}&token=${second}`;
+    expect(await ask(`/ws?${query}`, ...UPGRADE)).toBe(401);
+    expect(await ask(`/events?${query}`)).toBe(401);
+  }
+  expect(await ask(`/ws?token=${good}`, ...UPGRADE)).toBe(101);
+});
+
+test('a token in a query counts on "/ws" and "/events" alone', async () => {
+  const server = await startServer({ authSecret: SECRET, auth: 'required' });
+  const token = await mint({ sub: fresh('ana'), role: 'admin' });
+  expect(
+    statusOf(await exchange(server.url, `GET /events?token=${token} HTTP/1.1`, 'Host: a')),
+  ).toBe(200);
+  const others = server.routes.filter(({ path }) => !['/ws', '/events'].includes(path));
+  for (const { method, path } of others) {
+    const ask = async (query: string) => {
+      const at = path.replace(/:\w+/g, '1').replace('*', 'nothing');
+      const body = ['POST', 'PUT', 'PATCH'].includes(method) ? { body: '{}' } : {};
+      const headers = { 'content-type': 'application/json' };
+      const init = { method, headers, redirect: 'manual', ...body } as const;
+      const reply = await server.fetch(`${at}${query}`, init);
+      await reply.body?.cancel();
+      return reply.status;
+    };
+    const without = await ask('');
+    expect({ method, path, isSame: [without, 400].includes(await ask(`?token=${token}`)) }).toEqual(
+      {
+        method,
+        path,
+        isSame: true,
+      },
+    );
+  }
+}, 60_000);
+
 describe('names', () => {
   test('have only visible characters', async () => {
     for (const invisible of [
