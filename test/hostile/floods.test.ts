@@ -7,6 +7,8 @@ import { dataFolder, startReady } from '../support/process.ts';
 import { fresh, startServer } from '../support/server.ts';
 import { Witness } from '../support/witness.ts';
 
+/** The delay, in milliseconds, that others may have; the event loop itself works less than that. */
+const MOST_MS = 500;
 const { trustProxy } = readSettings({ TRUST_PROXY: '127.0.0.1,::1' });
 
 const times = <T>(count: number, make: (n: number) => T) =>
@@ -40,11 +42,11 @@ test('messages that come too fast delay no other client, with or without ids', a
       times(60, () => 4429),
     );
   };
-  const delay = await witness.delayDuring(flood, 'ping');
+  const delay = await witness.leastDelay(flood, MOST_MS);
   console.log(
     `sixty floods: ${Math.round(delay)} ms, ${Math.round(memoryOf(server.pid) - before)} MiB`,
   );
-  expect(delay).toBeLessThan(3000);
+  expect(delay).toBeLessThan(MOST_MS);
   expect(memoryOf(server.pid) - before).toBeLessThan(400);
 }, 60_000);
 
