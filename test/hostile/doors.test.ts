@@ -129,6 +129,11 @@ describe('requests that no browser sends', () => {
     ],
     ['a body of 3 MB, told', ['POST /users HTTP/1.1', 'Host: a', 'Content-Length: 3000000'], 413],
     [
+      'a body of 3 MB, told twice',
+      ['POST /users HTTP/1.1', 'Host: a', 'Content-Length: 3000000', 'Content-Length: 3000000'],
+      413,
+    ],
+    [
       'a body of a length beyond all',
       ['POST /users HTTP/1.1', 'Host: a', 'Content-Length: 9007199254740991'],
       413,

@@ -93,7 +93,8 @@ function overloaded(): ChatError {
 /** The bytes of a body; one of unknown length counts as the longest. */
 function bodyBytes({ headers }: Request): number {
   if (headers.has('transfer-encoding')) return MAX_BODY_BYTES;
-  return Number(headers.get('content-length') ?? 0);
+  // The runtime accepts the same length twice, and shows "2, 2".
+  return Number.parseInt(headers.get('content-length') ?? '0', 10);
 }
 
 function respond(error: ChatError): Response {
