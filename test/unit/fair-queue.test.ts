@@ -3,8 +3,8 @@ import { FairQueue, type Keys } from '../../src/lib/fair-queue.ts';
 
 /** A queue whose works run until they are ended by name. */
 function startQueue(waiting = 100) {
-  const limits = { atOnce: 4, atOncePerKey: 2, waiting };
-  const queue = new FairQueue(limits, () => new Error('full'));
+  const tooMany = () => new Error('full');
+  const queue = new FairQueue({ atOnce: 4, atOncePerKey: 2, waiting, tooMany });
   const running = new Map<string, () => void>();
   const refused: string[] = [];
   const add = (name: string, ...keys: Keys) =>
