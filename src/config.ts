@@ -33,7 +33,7 @@ const isUrl = (schemes: string) => (value: string) =>
   new RegExp(`^(${schemes})://[^/]`).test(value) && URL.canParse(value);
 
 /**
- * One entry per setting: its type, its default, and the words for what is expected. The variable of
+ * One entry per setting: its type, its default, and the words for the expected value. The variable of
  * `maxContentLength` is `MAX_CONTENT_LENGTH`. Durations are in seconds, lengths in characters, rates
  * per second; a rate or a number of connections of 0 is no limit.
  */

@@ -38,7 +38,7 @@ export interface CoreParts {
 }
 
 /**
- * Constructs what is behind every door, and the door `/ws`: all of a server but its Redis, its port and HTTP. The
+ * Constructs the services behind every door, and the door `/ws`: all of a server but its Redis, its port and HTTP. The
  * simulation runs three of these in one process.
  */
 export function createCore(parts: CoreParts) {

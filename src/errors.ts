@@ -135,7 +135,7 @@ interface CloseCode {
 }
 
 /**
- * An error for clients: a sentence that says what was wrong and what is expected. It contains no content of
+ * An error for clients: a sentence about the fault and the expected input. It contains no content of
  * messages, so it may be logged.
  */
 export class ChatError extends Error {

@@ -54,7 +54,7 @@ function Messages({ room: name }: { room: string }) {
   );
 }
 
-/** A message never changes, another one takes its place: so only what is new renders. */
+/** A message never changes, another one takes its place: so only new messages render. */
 const Line = memo(function Line({ message }: { message: ChatMessage }) {
   const { username, content, state, error, retry } = message;
   return (

@@ -13,7 +13,7 @@ const MAX_NAME_LENGTH = 32;
 const MAX_MENTIONS = 50;
 
 /**
- * Finds the users whom each of some texts mentions and who may read the room of the text. One statement for all
+ * Finds the users that each of some texts mentions and that may read the room of the text. One statement for all
  * texts, and none where no text has a mention.
  *
  * @returns for each text the users, in the order in which they are mentioned

@@ -59,10 +59,10 @@ export class PostCommitter {
     ]);
     for (const [n, entry] of batch.entries()) address(entry, mentioned[n] ?? entry.mentioned);
     const [good, bad] = partition(batch, isThere);
-    fail(
-      bad,
-      new ChatError('not_found', 'There is no message with the id of "replyTo" in this room.'),
-    );
+    if (bad.length > 0) {
+      const missing = 'There is no message with the id of "replyTo" in this room.';
+      fail(bad, new ChatError('not_found', missing));
+    }
     return good;
   }
 

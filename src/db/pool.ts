@@ -141,8 +141,8 @@ export class ConnectionPool<Client> {
 
   #discard(connection: Connection<Client>): void {
     if (!this.#open.delete(connection)) return;
-    const place = this.#idle.findIndex((idle) => idle.connection === connection);
-    if (place !== -1) this.#idle.splice(place, 1);
+    const index = this.#idle.findIndex((idle) => idle.connection === connection);
+    if (index !== -1) this.#idle.splice(index, 1);
     connection.close();
     this.#next();
   }

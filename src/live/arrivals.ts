@@ -36,18 +36,18 @@ export class Arrivals {
 }
 
 function note({ principal, news }: Arrival, event: RoomEvent): void {
-  const heard = news.get(event.room.id) ?? {};
-  news.set(event.room.id, heard);
+  const known = news.get(event.room.id) ?? {};
+  news.set(event.room.id, known);
   switch (event.kind) {
     case 'room.deleted':
-      heard.isDeleted = true;
+      known.isDeleted = true;
       return;
     case 'room.updated':
-      if (!heard.room || event.room.version > heard.room.version) heard.room = event.room;
+      if (!known.room || event.room.version > known.room.version) known.room = event.room;
       return;
     case 'membership.updated':
       if (event.userId !== principal().user?.id) return;
-      heard.membership = newer(event.membership, heard.membership);
+      known.membership = newer(event.membership, known.membership);
   }
 }
 

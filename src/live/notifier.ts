@@ -22,7 +22,7 @@ interface Listener {
   seen?: number;
 }
 
-/** Brings what is for users rather than for rooms to all of their connections of protocol 1. */
+/** Shows notifications and personal frames on all connections of their users in protocol 1. */
 export class Notifier {
   /** By the ids of their users, and by their topics. */
   readonly #listeners = new Map<number, Map<string, Listener>>();
@@ -113,7 +113,7 @@ export class Notifier {
     return [...userIds].flatMap((id) => [...(this.#listeners.get(id)?.values() ?? [])]);
   }
 
-  /** What the bus did not bring. */
+  /** Shows the notifications that the bus did not bring. */
   async #showMissed(): Promise<void> {
     for (const [scope, listeners] of byScope(this.#here())) {
       const users = listeners.flatMap(({ reader, seen }) =>

@@ -82,7 +82,7 @@ export class Presence {
     return scope === undefined || this.#inScope(scope).some(({ people }) => people.has(userId));
   }
 
-  /** The number of users who are in any room. */
+  /** The number of users in any room. */
   get size(): number {
     return this.#online.size;
   }

@@ -15,7 +15,7 @@ interface ResyncParts {
 export class Resync {
   /** The rooms to be compared, each with the number of its last request. */
   readonly #unverified = new Map<LiveRoom, number>();
-  #doubts = 0;
+  #requests = 0;
   /** The rooms of which a message of another history has arrived. */
   readonly #contradicted = new Set<LiveRoom>();
   readonly #loop: RetryLoop;
@@ -40,8 +40,8 @@ export class Resync {
   /** Compares these rooms, whose state is uncertain until the database has answered. */
   verify(lives: LiveRoom[]): void {
     for (const live of lives) {
-      this.#doubts += 1;
-      this.#unverified.set(live, this.#doubts);
+      this.#requests += 1;
+      this.#unverified.set(live, this.#requests);
     }
     this.#loop.trigger();
   }
@@ -63,13 +63,13 @@ export class Resync {
   }
 
   async #compare(): Promise<void> {
-    const asked = [...this.#unverified].map(([live, doubt]) => {
-      return { live, doubt, rev: live.feed.rev, version: live.room.version };
+    const asked = [...this.#unverified].map(([live, request]) => {
+      return { live, request, rev: live.feed.rev, version: live.room.version };
     });
     const found = await this.parts.snapshots.load(
       new Map(asked.map(({ live }) => [live.room.id, live.userIds()])),
     );
-    for (const { live, doubt, rev, version } of asked) {
+    for (const { live, request, rev, version } of asked) {
       // The room was closed meanwhile.
       if (this.isVerified(live)) continue;
       const snapshot = found.get(live.room.id);
@@ -81,7 +81,7 @@ export class Resync {
       this.#correct(live, snapshot);
       // Readers that entered meanwhile may have been looked up before a missed change.
       if (snapshot && !live.isLookedUpSince(snapshot.room.version)) this.verify([live]);
-      else if (this.#unverified.get(live) === doubt) this.#unverified.delete(live);
+      else if (this.#unverified.get(live) === request) this.#unverified.delete(live);
     }
   }
 

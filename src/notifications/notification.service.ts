@@ -82,13 +82,13 @@ export class NotificationService {
     checkAdmin(identity);
     checkUnlimited(identity);
     checkData(data);
-    const whom = typeof to === 'string' ? byRole(to) : await this.#byNames(to);
+    const isRecipient = typeof to === 'string' ? byRole(to) : await this.#byNames(to);
     const [sent] = await rows<{ from: number | null; to: number }>(
       this.parts.db,
       sql`
         with sent as (
           insert into ${notifications} (user_id, kind, data)
-            select ${users.id}, 'notice', ${JSON.stringify(data)} from ${users} where ${whom}
+            select ${users.id}, 'notice', ${JSON.stringify(data)} from ${users} where ${isRecipient}
             returning id
         )
         select min(id)::float8 as "from", max(id)::float8 as "to" from sent`,

@@ -38,7 +38,7 @@ interface Watchers {
   listeners: Set<Listener>;
 }
 
-/** How many users are remembered, so that users who come back all at once need no look-ups. */
+/** How many users are remembered, so that users that reconnect all at once need no look-ups. */
 const REMEMBERED = 10_000;
 const LOOKED_AT_ONCE = 1000;
 

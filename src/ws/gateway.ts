@@ -7,7 +7,7 @@ import { type CommandParts, createCommands } from './commands.ts';
 import { Connection, type ConnectionParts, type Socket } from './connection.ts';
 import type { Handshake } from './credentials.ts';
 
-/** What Bun keeps with each WebSocket. */
+/** The data that Bun keeps with each WebSocket. */
 export interface SocketData {
   connection?: Connection;
   handshake: Handshake;

@@ -19,7 +19,7 @@ const STEP_MS = 20_000;
 
 export interface Visitor {
   page: Page;
-  /** What the page complained about, and each request to a host that is not the server. */
+  /** The errors in the console of the page, and each request to a host that is not the server. */
   complaints: string[];
 }
 

@@ -12,7 +12,7 @@ type FrameOf<T extends ServerFrame['type']> = T extends 'message'
 /** How long a test waits for a frame that should come, in milliseconds; then it has failed. */
 const PATIENCE_MS = 8000;
 
-/** A raw WebSocket client that keeps what it gets until it is asked for. */
+/** A raw WebSocket client that keeps its frames until they are asked for. */
 export class Client {
   /** The frames in the order in which they came, read or not. */
   readonly received: ServerFrame[] = [];

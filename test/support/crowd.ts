@@ -19,7 +19,7 @@ const actions = [
 
 type Stored = StoredMessage & { clientId: string };
 
-/** Four people with two devices each, who say and change things at random. */
+/** Four users with two devices each, that post and change messages at random. */
 export class Crowd {
   readonly authors = ['ana', 'ben', 'cleo', 'dan'].map((name) => new Author(name));
   readonly devices: Device[];
@@ -35,7 +35,7 @@ export class Crowd {
     ]);
   }
 
-  /** Does one thing at random on a device. @param step names what is said */
+  /** Does one thing at random on a device. @param step names the message */
   async act(device: Device, step: number): Promise<void> {
     const room = this.random.pick(rooms);
     switch (this.random.pick(actions)) {
@@ -70,9 +70,9 @@ export class Crowd {
   }
 
   /**
-   * Returns once everyone who is in a room has seen all of it, without coming back.
+   * Returns once all devices in a room have seen all of it, without reconnecting.
    *
-   * @param url of a server, to ask what is stored
+   * @param url of a server, to ask for the stored messages
    * @param within milliseconds
    */
   async catchUp(url: string, within: number): Promise<void> {
@@ -94,11 +94,11 @@ export class Crowd {
   }
 
   /**
-   * All come back, say what is still unsaid, and read to the end.
+   * All devices reconnect, send their unsent messages, and read to the end.
    *
    * @param urlOf where each device connects
-   * @param url of a server, to ask what is stored
-   * @returns what is stored, by room
+   * @param url of a server, to ask for the stored messages
+   * @returns the stored messages, by room
    */
   async finish(urlOf: (device: Device) => string, url: string): Promise<Map<string, Stored[]>> {
     for (const device of this.devices) {
@@ -121,7 +121,7 @@ export class Crowd {
     return histories;
   }
 
-  /** All devices have seen what is stored, and all that was acknowledged is stored, once. */
+  /** All devices have seen all stored messages, and every acknowledged change is stored, once. */
   #check(histories: Map<string, Stored[]>): void {
     expect(this.devices.flatMap(({ breaches }) => breaches)).toEqual([]);
     for (const room of rooms) {

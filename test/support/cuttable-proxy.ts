@@ -13,7 +13,7 @@ export interface CuttableProxy {
   refuse(text: string): void;
   /** Passes everything on again. */
   mend(): Promise<void>;
-  /** Lets nothing pass, on lines that are there and on new ones, until {@link CuttableProxy.release}; all stays open. */
+  /** Lets nothing pass, on open connections and on new ones, until {@link CuttableProxy.release}; all stays open. */
   hold(): void;
   release(): void;
   /** How much has passed, both ways. */
@@ -53,7 +53,7 @@ export async function cuttableProxy(target: string): Promise<CuttableProxy> {
       from.on('error', () => {});
       from.on('close', () => {
         links.delete(from);
-        // What a held line still has in it arrives before it ends.
+        // Bytes that a held connection still has arrive before it ends.
         into.end();
       });
     }

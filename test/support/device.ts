@@ -3,7 +3,7 @@ import { parseServerFrame } from './server-frame.ts';
 
 type Message = ChangeFrame;
 
-/** What a device has of a room: its messages as the last change it has seen left each. */
+/** A device's view of a room: its messages, each in the state of the last change that it has seen. */
 interface View {
   rev: number;
   epoch?: string;
@@ -12,13 +12,13 @@ interface View {
   state: 'out' | 'joining' | 'live';
 }
 
-/** What someone does to a message. */
+/** A change that a user makes to a message. */
 export type Deed =
   | { type: 'edit'; content: string }
   | { type: 'delete' }
   | { type: 'react'; emoji: string; remove: boolean };
 
-/** What a user has said and done, and what was acknowledged of it, over all of the user's devices. */
+/** The messages and changes of a user over all devices, and those of them that were acknowledged. */
 export class Author {
   readonly unacked = new Map<string, { room: string; content: string }>();
   readonly acked = new Map<string, { room: string; seq: number; messageId: number }>();
@@ -29,13 +29,13 @@ export class Author {
   constructor(readonly username: string) {}
 }
 
-/** What the ids of joins begin with. */
+/** The prefix of the ids of joins. */
 const JOIN = 'join ';
 const EXPECTED: string[] = ['not_joined', 'unavailable', 'not_found'];
 
 /**
- * A client as one ought to be written: it keeps what it saw, resumes from there, and sends again what
- * was not acknowledged. It notes every breach of what the server promises.
+ * A client as one ought to be written: it keeps its state, resumes from there, and sends unacknowledged
+ * frames again. It notes every breach of the server's guarantees.
  */
 export class Device {
   readonly views = new Map<string, View>();
@@ -70,7 +70,7 @@ export class Device {
     });
   }
 
-  /** The line is cut: no close frame, and what is on its way is lost. */
+  /** The connection is cut: no close frame, and frames on their way are lost. */
   drop(): void {
     const socket = this.#socket as (WebSocket & { terminate(): void }) | undefined;
     this.#socket = undefined;
@@ -109,7 +109,7 @@ export class Device {
     this.#send({ ...deed, messageId, id });
   }
 
-  /** Returns when the server has done all that was asked of it on this connection, or the line is cut. */
+  /** Returns when the server has done all that was asked of it on this connection, or it is cut. */
   async settle(): Promise<void> {
     const socket = this.#socket;
     if (!socket || !this.isConnected) return;
@@ -118,7 +118,7 @@ export class Device {
       this.#settling.set(id, done);
       socket.addEventListener('close', () => done());
     });
-    // Refused in its turn, since nobody is in this room.
+    // Refused in its turn, since the device is not in this room.
     this.#send({ type: 'leave', room: 'nowhere', id });
     await settled;
     this.#settling.delete(id);
@@ -176,7 +176,7 @@ export class Device {
 
   #change(message: Message): void {
     const view = this.#view(message.room);
-    // What was on its way when it left is not counted, so that a resume brings it.
+    // Changes that were on their way when it left are not counted, so that a resume brings them.
     if (view.state !== 'live') return;
     const isHole = (message.rev ?? 0) > view.rev + 1;
     if (!isHole || this.holes === 'forbidden') {
@@ -216,7 +216,7 @@ export class Device {
     return this.views.get(room) as View;
   }
 
-  #breach(what: string): void {
-    this.breaches.push(`${this.author.username}: ${what}`);
+  #breach(fault: string): void {
+    this.breaches.push(`${this.author.username}: ${fault}`);
   }
 }

@@ -4,7 +4,7 @@ import { Glob } from 'bun';
 
 const root = new URL('../../', import.meta.url).pathname;
 
-/** What a container of the image would be. */
+/** A container of the image, as far as the Dockerfile tells. */
 export interface Image {
   /** The folder that stands for `/`. */
   folder: string;

@@ -1,4 +1,4 @@
-/** One event of a stream: what stood in its fields. */
+/** An event of a stream, by its fields. */
 export interface StreamEvent {
   id?: string;
   data?: string;

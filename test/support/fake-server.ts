@@ -18,7 +18,7 @@ export class FakeServer {
   readonly rooms = new Map<string, FakeRoom>();
   /** No connection can be opened. */
   isAway = false;
-  /** What comes is lost, and no one is told. */
+  /** Frames that arrive are lost silently. */
   isSilent = false;
   connects = 0;
   /** Takes a frame in place of the server; false leaves it to the server. */
@@ -41,7 +41,7 @@ export class FakeServer {
     return room;
   }
 
-  /** Somebody says something. */
+  /** A user posts a message. */
   say(name: string, content: string, username = 'ben', clientId?: string): StoredMessage {
     const room = this.room(name);
     const known = room.messages.find((m) => clientId && m.clientId === clientId);
@@ -56,7 +56,7 @@ export class FakeServer {
     return message;
   }
 
-  /** Somebody changes a message. */
+  /** A user changes a message. */
   edit(name: string, id: number, content: string): number {
     const room = this.room(name);
     room.rev += 1;
@@ -71,7 +71,7 @@ export class FakeServer {
     for (const socket of this.sockets) if (socket.joined.has(room)) socket.tell(frame);
   }
 
-  /** Somebody says several things at once. */
+  /** A user posts several messages at once. */
   sayTogether(name: string, contents: string[]): void {
     const changes: object[] = [];
     const { publish } = this;

@@ -8,7 +8,7 @@ export async function blocksOf(file: string, language: string): Promise<string[]
   return [...blocks].flatMap(([, name, block = '']) => (name === language ? [block] : []));
 }
 
-/** What a guide shows as an example, and each server draws anew. */
+/** Values that a guide shows as examples, and that each server draws anew. */
 const DRAWN = new Set(['id', 'seq', 'timestamp']);
 
 /**
@@ -30,7 +30,7 @@ export async function walk(server: TestServer, exchange: string): Promise<void> 
     const isKept = ([name, value]: [string, unknown]) =>
       value !== '…' && (!DRAWN.has(name) || value === sent.id);
     const expected = Object.fromEntries(Object.entries(frame).filter(isKept));
-    // What was said before comes first.
+    // Earlier messages come first.
     const came = await client.until(
       (each) => each.type === 'error' || Bun.deepMatch(expected, each),
     );

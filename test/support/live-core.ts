@@ -28,7 +28,7 @@ import { settle, TestClock } from './clock.ts';
 import { ROOM } from './room.ts';
 import { parseServerFrame } from './server-frame.ts';
 
-/** What a test may hold up or fail. */
+/** The queries that a test may hold up or fail. */
 type Query = 'changes' | 'newest' | 'page' | 'authorize' | 'cursors' | 'snapshots';
 
 interface StoredRoom {
@@ -51,7 +51,7 @@ export class MemoryDatabase {
   constructor(private readonly clock: TestClock) {}
 
   /**
-   * What is asked from now on is looked up at once, and answered when the returned function is called.
+   * Further queries are looked up at once, and answered when the returned function is called.
    *
    * @param count how many queries are held up, all unless it is given
    */
@@ -264,7 +264,7 @@ interface TestConnection {
   closed?: number;
 }
 
-/** What a client of protocol 1 has of a room, and every breach of what it was promised. */
+/** The view that a client of protocol 1 has of a room, and every breach of the guarantees. */
 export class View {
   rev = 0;
   epoch: string | undefined;
@@ -302,7 +302,7 @@ export class View {
       this.breaches.push('a page holds a message twice');
     }
     for (const message of messages) {
-      // Newcomers and those who begin anew get the newest messages by `seq`; everyone else what changed, by `rev`.
+      // Newcomers and clients after a reset get the newest messages by `seq`; all others the changes, by `rev`.
       if (!isNew && message.rev <= this.rev) {
         this.breaches.push(`a page brings ${message.rev} after ${this.rev}`);
       }
@@ -446,7 +446,7 @@ export class LiveCore {
     await settle();
   }
 
-  /** What a connection was sent and has not been taken yet. */
+  /** The frames that a connection was sent and that were not taken yet. */
   take(id: string): ServerFrame[] {
     const connection = this.#connection(id);
     const frames = connection.frames.slice(connection.taken);

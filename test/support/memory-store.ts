@@ -1,10 +1,10 @@
 import type { OutboxEntry, OutboxStore } from '../../client/index.ts';
 
-/** What a page leaves behind, as JSON: the outbox of the next one begins with it. */
+/** The outbox that a page leaves behind, as JSON: that of the next one begins with it. */
 export function memoryStore(): OutboxStore & { readonly unsent: number } {
   const kept = new Map<string, string>();
   return {
-    /** What is kept and was not refused for good. */
+    /** The kept items that were not refused for good. */
     get unsent() {
       return [...kept.values()].filter((text) => !JSON.parse(text).error).length;
     },

@@ -68,7 +68,7 @@ export async function ownPostgres(): Promise<OwnService> {
   return own(url, command, 'SIGQUIT', () => selectOne(url));
 }
 
-/** What runs a command that refuses to be root, as the user of Postgres. @param folder that it is to own */
+/** The prefix of a command that refuses to run as root, for the user of Postgres. @param folder that it is to own */
 export function rootless(folder: string): string[] {
   if (process.getuid?.() !== 0) return [];
   Bun.spawnSync(['chown', 'postgres', folder]);

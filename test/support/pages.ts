@@ -2,7 +2,7 @@ import { afterAll } from 'bun:test';
 import type { Page } from 'playwright-core';
 import { visitor } from './browser.ts';
 
-/** A site of somebody else's, which uses the server from its own origin. */
+/** A foreign site, which uses the server from its own origin. */
 export function site(pages: Record<string, string>): string {
   const server = Bun.serve({
     port: 0,

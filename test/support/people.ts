@@ -4,22 +4,22 @@ import { type KeyServer, mint, tampered, unsigned } from './tokens.ts';
 
 export const API_KEY = 'key-of-the-back-end';
 
-/** A public and a private room of one owner, and the names of those who come to them. */
+/** A public and a private room of one owner, and the names of the users that enter them. */
 export interface Scene {
   open: string;
   closed: string;
   owner: string;
   ownerToken: string;
-  /** An account that has nothing to do with the rooms, and a token of hers that nobody has shown yet. */
+  /** An account outside the rooms, and a token of hers that was never shown. */
   ana: string;
   again: string;
-  /** A name that nobody has a token for. */
+  /** A name without a token. */
   guest: string;
-  /** The ids of what the owner has said in the two rooms, and ana in the public one; 0 where nothing was said. */
+  /** The ids of the owner's messages in the two rooms, and of ana's in the public one; 0 for none. */
   said: { open: number; closed: number; byAna: number };
 }
 
-/** Someone who tries: the name that this one goes by, and what is shown. */
+/** A requester: its name, and the credential that it shows. */
 export interface Someone {
   self: string;
   token?: string;
@@ -69,7 +69,7 @@ async function member(scene: Scene, server: TestServer, more: string[] = []): Pr
 
 const { privateKey: unknownKey } = await generateKeyPair('ES256');
 
-/** Everyone who may try something; those whose token is not good try to be ana. */
+/** All requesters; those with a bad token claim to be ana. */
 export function peopleOf(server: TestServer, keyServer: KeyServer) {
   const account = async (sub: string, claims: object = {}): Promise<Someone> => ({
     self: sub,

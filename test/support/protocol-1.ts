@@ -10,7 +10,7 @@ export async function join(client: Client, room: string, more: object = {}): Pro
   return client.untilType('joined');
 }
 
-/** A room with this many messages, said by someone who has left. */
+/** A room with this many messages of a user that has left. */
 export async function roomWith(
   server: TestServer,
   messages: number,

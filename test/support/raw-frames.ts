@@ -36,7 +36,7 @@ export function rawFrame(
 
 /** A WebSocket whose every byte is the test's. */
 export class RawWebSocket {
-  /** What has come and was not read yet. */
+  /** The bytes that have arrived and were not read yet. */
   readonly #frames: RawFrame[] = [];
   #bytes = Buffer.alloc(0);
   #isClosed = false;

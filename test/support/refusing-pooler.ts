@@ -2,7 +2,7 @@ import { afterAll } from 'bun:test';
 import { connect, createServer } from 'node:net';
 
 /**
- * Stands before a Postgres as PgBouncer does: it refuses what it does not know at the start of a session.
+ * Stands before a Postgres as PgBouncer does: it refuses unknown settings at the start of a session.
  *
  * @returns the URL of the same database through it, and how many sessions it has let in
  */

@@ -8,7 +8,7 @@ const LONGEST_RETRY_MS = 1000;
 export class Roamer {
   /** By `seq`. */
   readonly seen = new Map<number, string>();
-  /** What was acknowledged: the content by `seq`. */
+  /** The acknowledged content, by `seq`. */
   readonly acked = new Map<number, string>();
   readonly breaches: string[] = [];
   /** How often it had to connect. */
@@ -40,7 +40,7 @@ export class Roamer {
     return this.#isLive;
   }
 
-  /** How much of what it said is not acknowledged yet. */
+  /** The number of its messages that are not acknowledged yet. */
   get unacked(): number {
     return this.#unacked.size;
   }
@@ -124,7 +124,7 @@ export class Roamer {
         return;
       }
       case 'error':
-        // What was on its way when the server stopped is sent again.
+        // Messages that were on their way when the server stopped are sent again.
         if (frame.code !== 'unavailable') this.breaches.push(JSON.stringify(frame));
     }
   }

@@ -37,7 +37,7 @@ const checks = new Map<string, TypeCheck<TSchema>>(
   ]),
 );
 
-/** Reads a frame of the server. @throws when it is not, to the letter, what the published schema says */
+/** Reads a frame of the server. @throws when it does not match the published schema exactly */
 export function parseServerFrame(text: string): ServerFrame {
   const frame = JSON.parse(text);
   const check = checks.get(frame.type);

@@ -7,10 +7,10 @@ const POSTGRES = process.env.TEST_POSTGRES_URL ?? 'postgres://postgres@127.0.0.1
 export const hasPostgres = await answers(POSTGRES);
 
 /**
- * A test that needs what this machine may lack. Then it is skipped with a line that names what is
- * missing, or fails where `REQUIRE_SERVICES=1` says that all of it is there.
+ * A test that needs services that this machine may lack. Then it is skipped with a line that names the
+ * missing ones, or fails where `REQUIRE_SERVICES=1` says that all of it is there.
  *
- * @param needs each by its name, and what was found of it
+ * @param needs each service by its name, and what was found of it
  */
 export function testWith(needs: Record<string, unknown>) {
   const missing = Object.keys(needs)

@@ -47,7 +47,7 @@ export function talk(ChatClient, { url, options, room: name, from, to }) {
   };
 }
 
-// As a program: talks, and says on standard output what it is asked for, by name, on standard input.
+// As a program: posts messages, and prints the values that are asked for by name on standard input.
 if (typeof process === 'object' && process.argv[2]?.startsWith('{')) {
   const { library, ...what } = JSON.parse(process.argv[2]);
   const { ChatClient } = await import(library);

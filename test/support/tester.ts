@@ -51,7 +51,7 @@ export async function say(page: Page, content: string): Promise<void> {
   await box.press('Enter');
 }
 
-/** A message of the conversation, by what it says. */
+/** A message of the conversation, by its text. */
 export const message = (page: Page, text: string | RegExp) =>
   page.locator('.chat .message', { hasText: text });
 

@@ -16,7 +16,7 @@ export function mint(
     .sign(typeof key === 'string' ? new TextEncoder().encode(key) : key);
 }
 
-/** A token that nobody has signed. */
+/** A token without a signature. */
 export function unsigned(claims: object): string {
   const encode = (part: object) => Buffer.from(JSON.stringify(part)).toString('base64url');
   return `${encode({ alg: 'none', typ: 'JWT' })}.${encode(claims)}.`;

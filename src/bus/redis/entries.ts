@@ -2,7 +2,7 @@ import type { BusEvent } from '../bus.ts';
 
 export type Entry = [
   id: string,
-  fields: [from: string, server: string, what: string, value: string],
+  fields: [from: string, server: string, kind: string, value: string],
 ];
 
 /** Characters of messages in one entry. */

@@ -19,7 +19,7 @@ export class Heartbeats {
   readonly #sentAt = new Map<number, number>();
   /** The time at which the last one of each server was appended, by Redis' clock. */
   readonly #appendedAt = new Map<string, number>();
-  #heardAt = Number.NEGATIVE_INFINITY;
+  #readAt = Number.NEGATIVE_INFINITY;
   #inSyncAt = Number.NEGATIVE_INFINITY;
 
   /** @param options `others`: the other servers that are known to be alive */
@@ -46,7 +46,7 @@ export class Heartbeats {
     const sentAt = this.#sentAt.get(number);
     if (sentAt === undefined) return;
     for (const sent of this.#sentAt.keys()) if (sent <= number) this.#sentAt.delete(sent);
-    this.#heardAt = sentAt;
+    this.#readAt = sentAt;
     const isFresh = (other: string) =>
       appendedAt - (this.#appendedAt.get(other) ?? Number.NEGATIVE_INFINITY) < FRESH_MS;
     if (this.options.others().every(isFresh)) this.#inSyncAt = sentAt;
@@ -64,6 +64,6 @@ export class Heartbeats {
 
   /** The time since this server last read a heartbeat of its own, in milliseconds. */
   get silence(): number {
-    return this.options.clock.monotonic() - this.#heardAt;
+    return this.options.clock.monotonic() - this.#readAt;
   }
 }

@@ -20,7 +20,7 @@ interface IsolatedServersParts {
   /** Names this server. */
   server: string;
   /** Whether a server reaches this one. */
-  isHeard(server: string): boolean;
+  isReachable(server: string): boolean;
   /** The last isolated server has ended, or is back. */
   onGone(): void;
 }
@@ -65,8 +65,8 @@ export class IsolatedServers {
   async look(): Promise<void> {
     const wasEmpty = this.isEmpty;
     const found = await this.parts.roll.all();
-    const { server, isHeard } = this.parts;
-    this.#servers = new Set(found.filter((name) => name !== server && !isHeard(name)));
+    const { server, isReachable } = this.parts;
+    this.#servers = new Set(found.filter((name) => name !== server && !isReachable(name)));
     if (!wasEmpty && this.isEmpty) this.parts.onGone();
     this.#cancel();
     if (this.isEmpty || this.#isClosed) return;

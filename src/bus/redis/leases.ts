@@ -53,7 +53,7 @@ export class Leases {
   }
 
   /** Notes a sign of life of a server. */
-  heard(server: string): void {
+  noteAlive(server: string): void {
     if (!this.#others.has(server)) this.#others.set(server, 0);
   }
 

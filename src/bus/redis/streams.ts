@@ -86,7 +86,7 @@ export class RedisStreams implements Bus {
       connect,
       keys: [...this.#keys, this.#beatsKey],
       onEntry: (entry) => this.#receive(entry),
-      onBeat: (beat) => this.#heed(beat),
+      onBeat: (beat) => this.#handleBeat(beat),
       onGap: () => this.#local.publish({ kind: 'resync' }),
     });
     this.#writer = new RedisLink({
@@ -117,7 +117,7 @@ export class RedisStreams implements Bus {
     this.#isolated = new IsolatedServers({
       ...parts,
       server,
-      isHeard: (server) => this.#leases.others.includes(server),
+      isReachable: (server) => this.#leases.others.includes(server),
       // Its last commits were never published.
       onGone: () => this.#local.publish({ kind: 'resync' }),
     });
@@ -134,8 +134,8 @@ export class RedisStreams implements Bus {
 
   /** Whether events reach the other servers, and theirs this one. */
   get isConnected(): boolean {
-    const isHeard = this.#heartbeats.silence < UNREACHED_MS;
-    return this.#reader.isReading && !this.#needsResync && this.#writer.isUp && isHeard;
+    const isReached = this.#heartbeats.silence < UNREACHED_MS;
+    return this.#reader.isReading && !this.#needsResync && this.#writer.isUp && isReached;
   }
 
   /** @returns the other servers, once their replies would arrive; none when Redis is away */
@@ -243,14 +243,14 @@ export class RedisStreams implements Bus {
   }
 
   /** Handles a heartbeat, which follows the events of its server. */
-  #heed([id, [, server, , number]]: Entry): void {
-    if (server !== this.server) this.#leases.heard(server);
+  #handleBeat([id, [, server, , number]]: Entry): void {
+    if (server !== this.server) this.#leases.noteAlive(server);
     this.#heartbeats.read(server, Number(number), timeOf(id));
   }
 
   #receive([id, [, server, , json]]: Entry): void {
     if (server === this.server) return;
-    this.#leases.heard(server);
+    this.#leases.noteAlive(server);
     try {
       const event: BusEvent = JSON.parse(json);
       if (event.kind === 'server.lost' && event.server === server) this.#leases.forget(server);

@@ -46,7 +46,7 @@ export function createMetrics(
     help: 'Messages, edits, deletions and reactions stored by any server',
     registers,
   });
-  const doubts = new Counter({
+  const resyncs = new Counter({
     name: 'ws_chat_doubts_total',
     help: 'Resyncs from the database after the bus may have lost changes',
     registers,
@@ -71,8 +71,8 @@ export function createMetrics(
         if (seq === rev) deliveries.observe(Math.max(0, now - Date.parse(createdAt)) / 1000);
       }
     },
-    resync: () => doubts.inc(),
-    'server.lost': () => doubts.inc(),
+    resync: () => resyncs.inc(),
+    'server.lost': () => resyncs.inc(),
   });
   return () => {
     if (!ofProcess) {

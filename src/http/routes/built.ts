@@ -10,7 +10,7 @@ const TYPES: Record<string, string> = {
   '.map': 'application/json',
 };
 
-/** The browser build of the client library; what it loads when it is first used is beside it. */
+/** The browser build of the client library; the parts that it loads at their first use are beside it. */
 export function clientRoutes() {
   const paths = ['/client.js', '/client.js.map', '/client/:file'];
   return built('client', paths, () => buildClient('client', 'client/'));

@@ -104,6 +104,6 @@ function isListOfText(value: unknown): value is string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
 }
 
-function bad(what: string): ChatError {
-  return new ChatError('unauthorized', `The token ${what}.`);
+function bad(fault: string): ChatError {
+  return new ChatError('unauthorized', `The token ${fault}.`);
 }

@@ -13,7 +13,7 @@ export interface Sabotage {
 
 const SECTOR = 512;
 
-/** What was done to one thing since it was last synced, in order, and the state before. */
+/** The writes to one thing since its last sync, in order, and the state before. */
 class Unsynced<State> {
   #later: State[] = [];
 
@@ -32,7 +32,7 @@ class Unsynced<State> {
     this.#later = [];
   }
 
-  /** A random prefix of what was done. */
+  /** A random prefix of the writes. */
   survives(chance: Chance): State {
     const kept = chance.integer(this.#later.length + 1);
     return kept === 0 ? this.synced : (this.#later[kept - 1] as State);
@@ -112,7 +112,7 @@ class Folder {
 
 /**
  * A disk that played a recording up to some operation, and may lose its power there: then each
- * sector, each file size and each folder keeps a random prefix of what was not synced.
+ * sector, each file size and each folder keeps a random prefix of its unsynced writes.
  *
  * To sync a file syncs its name too, as the journals of ext4, XFS and APFS do.
  */

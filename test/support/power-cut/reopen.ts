@@ -1,5 +1,5 @@
 /**
- * `bun reopen.ts <json>`: cuts the power in a recording at some places, opens what the disk has kept,
+ * `bun reopen.ts <json>`: cuts the power in a recording at some places, opens the files that the disk has kept,
  * and prints a line of JSON for each: `{ cut, faults }`.
  */
 import { MemoryFS, PGlite } from '@electric-sql/pglite';
@@ -70,7 +70,7 @@ const WRITE_ON = `
     select rev, rev, id, 1, 'after', now(), to_tsvector('simple', 'after') from rooms where name = 'cut';
   checkpoint`;
 
-/** @returns what is wrong with a database that was opened again */
+/** @returns the faults of a database that was opened again */
 async function faultsOf(database: PGlite, account: Account, at: number): Promise<string[]> {
   const faults: string[] = [];
   const { rows } = await database.query<{ key: string; content: string; isDeleted: boolean }>(

@@ -1,6 +1,6 @@
 /**
  * `bun --preload recorder.ts workload.ts <messages>`: a server on a new data folder, `RECORD_ROOT`,
- * with four people in a room who post, edit and delete, and checkpoints among that. Ends without
+ * with four users that post, edit and delete in a room, and checkpoints in between. Ends without
  * closing anything, and prints an {@link Account}.
  */
 import { statSync } from 'node:fs';
@@ -11,7 +11,7 @@ import { openDatabase } from '../../../src/db/index.ts';
 import { rooms, UNINDEXED } from '../../../src/db/schema/index.ts';
 import { createLogger } from '../../../src/log.ts';
 
-/** What was promised, with the lengths that the recording had at the time. */
+/** The acknowledged changes, with the lengths that the recording had at the time. */
 export interface Account {
   /** When the server began to serve. */
   servedFrom: number;
@@ -60,7 +60,7 @@ async function person(name: string): Promise<void> {
   };
   socket.send(JSON.stringify({ type: 'join', username: name, room: 'cut', protocol: 1 }));
 
-  /** One message after the other, each through all that is to become of it. */
+  /** One message after the other, each through all of its changes. */
   const talk = async () => {
     while (posts < wanted) {
       posts += 1;
