@@ -34,7 +34,7 @@ export interface ChatEvents {
 /** How long new messages wait for those that an earlier session left unsent, in seconds. */
 const RESTORE_SECONDS = 10;
 
-/** A client of a chat server: one user, any number of rooms, one connection for all of them. */
+/** A client of a chat server: one user, with one connection for all rooms. */
 export class ChatClient
   extends Emitter<ChatEvents>
   implements ConnectionHost, OutboxHost, RoomHost

@@ -20,6 +20,8 @@ const history = lazy(() => import('./history.ts'));
 
 /** Clients whose outbox is kept. */
 const kept = new WeakSet<ChatClient>();
+/** By room: the lowest `since` of later calls, so that calling again and again costs nothing. */
+const wanted = new WeakMap<Room, number>();
 /** By client: the link on which its notifications were loaded. */
 const loadedWith = new WeakMap<ChatClient, Link>();
 
@@ -58,7 +60,11 @@ export async function begin(
 
 /** Applies the options of a later call of `chat.room` to a room that is open already. */
 export function extend(room: Room, { since }: RoomOptions = {}): void {
-  if (typeof since === 'number') quiet(history().then(({ loadSince }) => loadSince(room, since)));
+  if (typeof since !== 'number' || (wanted.get(room) ?? since + 1) <= since) return;
+  wanted.set(room, since);
+  history()
+    .then(({ loadSince }) => loadSince(room, since))
+    .catch(() => wanted.delete(room));
 }
 
 /** Handles a message of a room that is not open here, which may be a direct room without a name yet. */

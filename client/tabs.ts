@@ -31,7 +31,7 @@ class Share {
   #leader: Leader | undefined;
   #events: LinkEvents | undefined;
   #isOpen = false;
-  /** How many links in a row the leader did not open: it may be frozen. */
+  /** How many links in a row the leader did not open. It may be frozen; after two SSE would be tried. */
   #unanswered = 0;
 
   constructor(
@@ -53,7 +53,7 @@ class Share {
     this.#events = events;
     this.#isOpen = false;
     this.#unanswered += 1;
-    if (this.#unanswered > 2 && !this.#leader) this.#runForLeader({ steal: true });
+    if (this.#unanswered > 1 && !this.#leader) this.#runForLeader({ steal: true });
     this.#greet();
     return {
       isGapless: true,

@@ -231,7 +231,7 @@ test('when the tab that has the shared socket freezes another one takes over, an
   await second.goto(first.url());
   const tabs = [first, second];
   for (const tab of tabs) {
-    await open(tab, proxy.url, { username, shareTabs: true, backoff: { first: 500 } }, 10);
+    await open(tab, proxy.url, { username, shareTabs: true, transport: 'websocket' }, 10);
     await tab.evaluate((room) => void chat.room(room, { since: 0 }), room);
     await until('live', () => isLive(tab, room));
   }
