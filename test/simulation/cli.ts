@@ -1,0 +1,28 @@
+/** `bun run simulate --seed N --hours H`: runs a seed, and tells the story of what went wrong. */
+import { parseArgs } from 'node:util';
+import { simulate } from './simulation.ts';
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string' },
+    hours: { type: 'string', default: '1' },
+    lines: { type: 'string', default: '150' },
+    only: { type: 'string' },
+  },
+});
+const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 32));
+const begun = performance.now();
+console.log(`seed ${seed}, ${values.hours} h`);
+const { time, hash, lines, faults, world } = await simulate(seed, Number(values.hours) * 3600_000);
+const seconds = (performance.now() - begun) / 1000;
+const rate = (time / 1000 / seconds).toFixed(0);
+console.log(`${(time / 60_000).toFixed(1)} min in ${seconds.toFixed(1)} s: ${rate} times as fast`);
+console.log(`${lines} lines, hash ${hash.slice(0, 16)}`);
+console.log([...faults].map(([name, count]) => `${name} ${count}`).join(', '));
+const { breach } = world.story;
+if (breach) {
+  const only = values.only === undefined ? undefined : new RegExp(values.only);
+  console.log(world.story.latest(Number(values.lines), only).join('\n'));
+  console.log(`\nseed ${seed}: ${breach.message}`);
+}
+process.exit(breach ? 1 : 0);

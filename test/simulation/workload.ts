@@ -1,0 +1,170 @@
+import { toChatError } from '../../src/db/failures.ts';
+import type { Identity } from '../../src/protocol/identity.ts';
+import { type Client, Resuming } from './client.ts';
+import type { Server } from './server.ts';
+import type { World } from './world.ts';
+
+export const rooms = ['general', 'tea', 'den'];
+const emoji = ['👍', '🎉', '😄'];
+const operator: Identity = { kind: 'key' };
+
+interface WorkloadParts {
+  world: World;
+  servers: Server[];
+  clients: Client[];
+}
+
+/** What the users and the operators do, one thing after the other. */
+export class Workload {
+  #count = 0;
+  #isRunning = false;
+
+  constructor(private readonly parts: WorkloadParts) {}
+
+  start(): void {
+    this.#isRunning = true;
+    this.#next();
+  }
+
+  stop(): void {
+    this.#isRunning = false;
+  }
+
+  /** Calm and busy times come in turn. */
+  #next(): void {
+    const { world } = this.parts;
+    const wait = world.once(30) ? world.between(1000, 5000) : world.between(5, 700);
+    world.after(wait, () => {
+      if (!this.#isRunning) return;
+      this.#next();
+      if (world.once(6)) this.operate();
+      else this.#act(world.pick(this.parts.clients));
+    });
+  }
+
+  #act(client: Client): void {
+    const { world } = this.parts;
+    if (!client.isConnected) return;
+    if (world.once(25)) return client.leaveFor(world.pick([100, 3000, 9000]));
+    if (client instanceof Resuming) this.#talk(client);
+    else if (world.once(2)) {
+      this.#count += 1;
+      client.ask({ type: 'message', content: `m${this.#count}`, id: world.uuid() });
+    }
+  }
+
+  #talk(client: Resuming): void {
+    const { world } = this.parts;
+    const room = world.pick([...client.views.keys()]);
+    const known = client.known(room);
+    const message = known.length > 0 ? world.pick(known.slice(-8)) : undefined;
+    const own = known.filter(({ username }) => username === client.person.name).at(-1);
+    const id = world.uuid();
+    this.#count += 1;
+    const content = `m${this.#count}`;
+    switch (world.integer(12)) {
+      case 0:
+        if (own) client.ask({ type: 'edit', id, messageId: own.id, content });
+        return;
+      case 1:
+        if (own) client.ask({ type: 'delete', id, messageId: own.id });
+        return;
+      case 2:
+      case 3: {
+        if (!message) return;
+        const remove = world.once(3) ? { remove: true } : {};
+        const what = { messageId: message.id, emoji: world.pick(emoji), ...remove };
+        client.ask({ type: 'react', id, ...what });
+        return;
+      }
+      case 4:
+        if (message) client.ask({ type: 'read', id, room, seq: message.seq });
+        return;
+      case 5: {
+        const others = this.parts.clients.filter(({ person }) => person !== client.person);
+        client.post({ to: world.pick(others).person.name }, content);
+        return;
+      }
+      case 6:
+        if (client.views.get(room)?.state === 'live') client.ask({ type: 'typing', id, room });
+        return;
+      case 7:
+        // Several at once share a statement.
+        for (let n = 0; n < 5; n++) client.post({ room }, `${content}.${n}`);
+        return;
+      default:
+        client.post({ room }, content);
+    }
+  }
+
+  /** An operator changes a right, over REST at any server. */
+  operate(): void {
+    const { world } = this.parts;
+    const server = world.pick(this.parts.servers);
+    const { core } = server;
+    if (!server.isServing || !core) return;
+    const { name } = world.pick(this.parts.clients).person;
+    const room = world.pick(rooms);
+    const isOn = world.once(2);
+    const { members, auth } = core;
+    const change = (what: string, run: () => Promise<unknown>) => this.#rule(server, what, run);
+    const isUsual = !world.once(12);
+    const changes = [
+      () =>
+        change(`private ${isOn} for ${room}`, () =>
+          core.rooms.update(operator, room, { private: isOn }),
+        ),
+      () =>
+        change(`a topic for ${room}`, () => core.rooms.update(operator, room, { topic: 'new' })),
+      () =>
+        change(`member ${isOn}: ${name} of ${room}`, () =>
+          members.setMember(operator, room, name, isOn),
+        ),
+      () =>
+        change(`ban ${isOn}: ${name} from ${room}`, () =>
+          members.setBan(operator, room, name, isOn),
+        ),
+      () =>
+        change(`mute ${isOn}: ${name} in ${room}`, () =>
+          members.setMute(operator, room, name, isOn),
+        ),
+    ];
+    const rare = [
+      () => change(`ban ${isOn}: ${name} from the server`, () => auth.setBan(operator, name, isOn)),
+      () => change(`delete ${room}`, () => core.rooms.remove(operator, room)),
+    ];
+    world.pick(isUsual ? changes : rare)();
+  }
+
+  /** Everyone may do everything again, so that there is something to see. */
+  async pardon(): Promise<void> {
+    const { clients, servers } = this.parts;
+    const [server] = servers as [Server];
+    const { core } = server;
+    if (!core) return;
+    for (const room of rooms) {
+      for (const name of new Set(clients.map(({ person }) => person.name))) {
+        this.#rule(server, `pardon ${name} in ${room}`, async () => {
+          await core.members.setBan(operator, room, name, false);
+          await core.members.setMute(operator, room, name, false);
+          await core.auth.setBan(operator, name, false);
+        });
+      }
+    }
+  }
+
+  #rule(server: Server, what: string, run: () => Promise<unknown>): void {
+    const { story } = this.parts.world;
+    story.tell('operator', `at ${server.name}: ${what}`);
+    server.process.deliver(async () => {
+      try {
+        await run();
+        story.tell('operator', `at ${server.name}: done: ${what}`);
+      } catch (error) {
+        const { code, message } = toChatError(error);
+        story.tell('operator', `at ${server.name}: ${code}: ${what}`);
+        if (code === 'internal') story.accuse(`${what}: ${(error as Error).message ?? message}`);
+      }
+    });
+  }
+}
