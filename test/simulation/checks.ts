@@ -38,6 +38,7 @@ export class Checks {
     ];
     const present = new Map<string, Set<string>>(rooms.map((room) => [room, new Set()]));
     for (const client of clients) {
+      if (client.isAway) continue;
       if (!client.isConnected) {
         if (rights.get(`${client.person.name} general`)?.read) client.accuse('is not connected');
         continue;

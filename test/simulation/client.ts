@@ -14,8 +14,10 @@ export interface Person {
 interface Unsent {
   target: { room: string } | { to: string };
   content: string;
-  data?: unknown;
   isSent: boolean;
+  tries: number;
+  /** Set when it was sent for the first time: its place among the messages of its connection. */
+  first?: { line: Line | undefined; place: number } | undefined;
 }
 
 /** The reply that a message got. */
@@ -40,6 +42,7 @@ export abstract class Client implements ClientEnd {
   connectedAt = 0;
   isAway = false;
   #isWaiting = false;
+  #absences = 0;
   #heardAt = 0;
   /** The frames without an answer. */
   protected readonly asked = new Map<string, { frame: ClientFrame; at: number }>();
@@ -61,7 +64,10 @@ export abstract class Client implements ClientEnd {
   connect(): void {
     if (this.isConnected || this.isAway || this.#isWaiting) return;
     const serving = this.servers.filter(({ isServing }) => isServing);
-    if (serving.length === 0) return this.#connectLater(500);
+    if (serving.length === 0) {
+      this.#connectLater(500);
+      return;
+    }
     const server = this.world.pick(serving);
     this.#isWaiting = true;
     const token = JSON.stringify({ username: this.person.name, role: 'user', isForeign: false });
@@ -97,11 +103,15 @@ export abstract class Client implements ClientEnd {
 
   /** Closes the connection, and stays away for a while. */
   leaveFor(ms: number): void {
+    this.#absences += 1;
+    const absence = this.#absences;
     this.world.story.tell(this.name, `goes away for ${ms} ms`);
     this.isAway = true;
     this.line?.close();
     this.#lost();
-    this.world.after(ms, () => this.comeBack());
+    this.world.after(ms, () => {
+      if (absence === this.#absences) this.comeBack();
+    });
   }
 
   comeBack(): void {
@@ -114,9 +124,9 @@ export abstract class Client implements ClientEnd {
     this.#heardAt = this.world.time;
     this.world.story.tell(this.name, `gets ${text.slice(0, 400)}`);
     if (frame.type === 'error' && frame.code === 'internal') this.accuse(`got ${text}`);
-    const asked =
-      'id' in frame && typeof frame.id === 'string' ? this.asked.get(frame.id) : undefined;
-    if (asked) this.asked.delete(frame.id as string);
+    const id = 'id' in frame && typeof frame.id === 'string' ? frame.id : '';
+    const asked = this.asked.get(id);
+    this.asked.delete(id);
     this.handle(frame, asked?.frame);
   }
 
@@ -138,7 +148,7 @@ export abstract class Client implements ClientEnd {
 
   accuse(what: string): void {
     const { name } = this.person;
-    this.world.story.accuse(`${this.name} (${name}, on ${this.server?.name}): ${what}`);
+    this.world.story.accuse(`${name} (on ${this.server?.name}): ${what}`, this.name);
   }
 
   protected abstract opened(): void;
@@ -214,6 +224,10 @@ export class Resuming extends Client {
   /** The time of the first reply to a join; direct messages come from then on. */
   readyAt = 0;
   isBatching = false;
+  #sent = 0;
+  /** The latest messages that were stored at the first try. */
+  readonly #placed: { room: string; messageId: number; line: Line | undefined; place: number }[] =
+    [];
 
   want(room: string, isFromStart: boolean): void {
     this.views.set(room, new View(isFromStart, (what) => this.accuse(`in ${room}: ${what}`)));
@@ -227,7 +241,7 @@ export class Resuming extends Client {
 
   post(target: Unsent['target'], content: string): void {
     const id = this.world.uuid();
-    this.outbox.set(id, { target, content, isSent: false });
+    this.outbox.set(id, { target, content, isSent: false, tries: 0 });
     this.#sendUnsent();
   }
 
@@ -270,6 +284,10 @@ export class Resuming extends Client {
           : [...this.views.values()].some(({ state }) => state === 'live');
       if (isSent || !isReady) continue;
       unsent.isSent = true;
+      this.#sent += 1;
+      // What is sent again may come later than what was sent after it.
+      unsent.first = unsent.tries === 0 ? { line: this.line, place: this.#sent } : undefined;
+      unsent.tries += 1;
       this.ask({ type: 'message', id, ...target, content });
     }
   }
@@ -278,7 +296,10 @@ export class Resuming extends Client {
     switch (frame.type) {
       case 'joined': {
         const view = this.views.get(frame.room);
-        if (!view || !asked) return this.accuse(`an unasked join of ${frame.room}`);
+        if (!view || !asked) {
+          this.accuse(`an unasked join of ${frame.room}`);
+          return;
+        }
         view.join(frame);
         if (this.readyAt === 0) this.readyAt = this.world.time;
         this.refusals.delete(frame.room);
@@ -307,18 +328,19 @@ export class Resuming extends Client {
 
   #take(change: ChangeFrame): void {
     const view = this.views.get(change.room);
-    if (!view) return this.#takeDirect(change);
+    if (!view) {
+      this.#takeDirect(change);
+    } else if (view.state === 'out') {
+      this.accuse(`${change.rev} came from ${change.room}, where it is not`);
+    } else if (view.state === 'live' && !view.take(change)) {
+      this.world.story.tell(this.name, `misses changes of ${change.room}, and resumes`);
+      this.#join(change.room);
+    }
     // While it joins, the reply has all that came before.
-    if (view.state === 'joining') return;
-    if (view.state === 'out')
-      return this.accuse(`${change.rev} came from ${change.room}, where it is not`);
-    if (view.take(change)) return;
-    this.world.story.tell(this.name, `misses changes of ${change.room}, and resumes`);
-    this.#join(change.room);
   }
 
   #takeDirect(change: ChangeFrame): void {
-    if (!change.to) return this.accuse(`a change of ${change.room}, which it has not joined`);
+    if (!change.to) this.accuse(`a change of ${change.room}, which it has not joined`);
     const before = this.#directRev.get(change.room) ?? 0;
     if (change.rev <= before) this.accuse(`${change.room}: ${change.rev} came after ${before}`);
     this.#directRev.set(change.room, change.rev);
@@ -329,8 +351,23 @@ export class Resuming extends Client {
   #acknowledge(ack: Acked): void {
     const before = this.acked.find(({ id }) => id === ack.id);
     if (before && before.messageId !== ack.messageId) this.accuse(`two acks of ${ack.id}`);
+    this.#checkOrder(ack, this.outbox.get(ack.id)?.first);
     this.acked.push(ack);
     this.outbox.delete(ack.id);
+  }
+
+  /** Contract 4, promise 8: messages of one connection are stored in the order in which they were sent. */
+  #checkOrder({ room, messageId }: Acked, first: Unsent['first']): void {
+    if (!first) return;
+    const { line, place } = first;
+    for (const other of this.#placed) {
+      if (other.room !== room || other.line !== line) continue;
+      // Ids rise in a room, and in the next room of its name.
+      if (other.place < place === other.messageId < messageId) continue;
+      this.accuse(`${messageId} and ${other.messageId} were sent to ${room} in the other order`);
+    }
+    this.#placed.push({ room, messageId, line, place });
+    if (this.#placed.length > 50) this.#placed.shift();
   }
 
   #refused(code: string, asked: ClientFrame | undefined, content: string): void {

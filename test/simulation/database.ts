@@ -69,13 +69,13 @@ export class SimulatedDatabase {
 
   /** Ends the sessions of some servers, or all: what they are at is carried out, or not. */
   cut(which: (session: Session) => boolean = () => true): void {
-    for (const session of [...this.sessions]) if (which(session)) session.cut();
+    for (const session of [...this.sessions]) if (which(session)) session.cut(!this.isUp);
   }
 
   async begin(session: Session): Promise<void> {
     this.#holder = session;
     await this.postgres.run('begin');
-    this.world.after(IDLE_IN_TRANSACTION_MS, () => session.isIdleInTransaction && session.cut());
+    this.world.after(IDLE_IN_TRANSACTION_MS, () => this.#holder === session && session.cut(true));
   }
 
   async end(session: Session, how: 'commit' | 'rollback'): Promise<void> {
@@ -113,10 +113,6 @@ export class Session {
     database.sessions.add(this);
   }
 
-  get isIdleInTransaction(): boolean {
-    return this.#isInTransaction && this.#sent.length === 0;
-  }
-
   /** All that Drizzle and the pool need of Bun's client. */
   readonly client = {
     unsafe: (text: string, params: unknown[] = []) => {
@@ -144,11 +140,13 @@ export class Session {
     close: async () => this.#close(),
   };
 
-  /** The connection breaks: its server hears of it at once. */
-  cut(): void {
-    const { world } = this.database;
-    // Some statements have arrived all the same.
-    if (world.once(2)) this.#sent.length = 0;
+  /**
+   * The connection breaks: its server hears of it at once.
+   *
+   * @param isByPostgres whether Postgres ends it; otherwise what was sent may have arrived
+   */
+  cut(isByPostgres = false): void {
+    if (isByPostgres || this.database.world.once(2)) this.#sent.length = 0;
     const unanswered = [...this.#unanswered];
     this.#close();
     this.process.deliver(() => {

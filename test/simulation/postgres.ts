@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
-import { version } from '@electric-sql/pglite/package.json';
 import { SQL } from 'bun';
+import { dependencies } from '../../package.json';
 import { EPOCH_MS, type World } from './world.ts';
 
 const migrations = new URL('../../src/db/migrations/', import.meta.url).pathname;
@@ -25,7 +25,9 @@ let prepared: Promise<Blob> | undefined;
 
 /** An empty database with our schema, as the files of its folder; made once for each schema, since it takes seconds. */
 async function prepare(): Promise<Blob> {
-  const hash = new Bun.CryptoHasher('sha256').update(SIMULATED).update(version);
+  const hash = new Bun.CryptoHasher('sha256')
+    .update(SIMULATED)
+    .update(dependencies['@electric-sql/pglite']);
   for (const file of scripts) hash.update(readFileSync(migrations + file));
   const kept = join(tmpdir(), `ws-chat-simulation-${hash.digest('hex').slice(0, 16)}.tar`);
   if (existsSync(kept)) return new Blob([readFileSync(kept)]);

@@ -104,7 +104,12 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
     nextFault();
     faults.end();
     world.story.tell('check', 'everything is whole from now on');
-    for (const client of clients) if (client.isAway) client.comeBack();
+    // Someone is gone, and must not be seen any more.
+    const absent = world.pick(people);
+    for (const client of clients) {
+      if (client.person === absent) client.leaveFor(QUIET_MS + 1000);
+      else if (client.isAway) client.comeBack();
+    }
     await world.run(QUIET_MS - PROBE_MS, isOver);
     if (isOver()) break;
     checks.probe();

@@ -12,6 +12,8 @@ export class Story {
   #lines: string[] = [];
   /** The first promise that was seen broken. */
   breach: Breach | undefined;
+  /** Whom it concerns. */
+  #concerned: string | undefined;
   count = 0;
 
   constructor(private readonly time: () => number) {}
@@ -27,18 +29,30 @@ export class Story {
   }
 
   /** Notes that a promise was broken; only the first one counts, since others may follow from it. */
-  accuse(what: string): void {
-    this.tell('BREACH', what);
-    this.breach ??= new Breach(what);
+  accuse(what: string, whom?: string): void {
+    this.tell('BREACH', `${whom ?? ''} ${what}`);
+    if (!this.breach) this.#concerned = whom;
+    this.breach ??= new Breach(whom === undefined ? what : `${whom}: ${what}`);
   }
 
   get hash(): string {
     return this.#hash.copy().digest('hex');
   }
 
-  /** The latest lines, those that match if a pattern is given. */
-  latest(count: number, pattern?: RegExp): string[] {
-    return this.#lines.filter((line) => !pattern || pattern.test(line)).slice(-count);
+  /** The latest lines that tell how the breach came about: what failed, what was ruled, and what its victim did and saw. */
+  latest(count: number, pattern = this.#relevant): string[] {
+    const short = (line: string) =>
+      line.replaceAll(/\b0{8}-0000-4000-8000-0*|\be+-e+-e+-e+-e+/g, '#');
+    return this.#lines
+      .filter((line) => pattern.test(line))
+      .slice(-count)
+      .map(short);
+  }
+
+  get #relevant(): RegExp {
+    return new RegExp(
+      `^\\S+ (fault|operator|rights|check|BREACH|s\\d|${this.#concerned ?? 'c\\d+'}) `,
+    );
   }
 }
 

@@ -45,8 +45,8 @@ export class Workload {
   #act(client: Client): void {
     const { world } = this.parts;
     if (!client.isConnected) return;
-    if (world.once(25)) return client.leaveFor(world.pick([100, 3000, 9000]));
-    if (client instanceof Resuming) this.#talk(client);
+    if (world.once(25)) client.leaveFor(world.pick([100, 3000, 9000]));
+    else if (client instanceof Resuming) this.#talk(client);
     else if (world.once(2)) {
       this.#count += 1;
       client.ask({ type: 'message', content: `m${this.#count}`, id: world.uuid() });
