@@ -1,5 +1,7 @@
 import type { ChangeFrame } from '../../src/protocol/frames.ts';
-import { Basic, type Client, Resuming } from './client.ts';
+import { Basic } from './basic.ts';
+import type { Client } from './client.ts';
+import { Resuming } from './resuming.ts';
 import type { Server } from './server.ts';
 import type { Stored, Truth } from './truth.ts';
 import { rooms } from './workload.ts';

@@ -42,25 +42,17 @@ async function run(mutant: string): Promise<Found> {
     const patch = ['git', 'apply', join(patches, `${mutant}.patch`)];
     const applied = Bun.spawnSync(patch, { cwd: folder });
     if (!applied.success) throw new Error(`${mutant} does not apply: ${applied.stderr}`);
-    const first = Number(values.seed);
-    for (let seed = first; seed < first + Number(values.seeds); seed++) {
-      const args = ['--seed', `${seed}`, '--hours', values.hours, '--lines', '1'];
-      const child = Bun.spawn(['bun', 'test/simulation/cli.ts', ...args], {
-        cwd: folder,
-        stdout: 'pipe',
-        stderr: 'pipe',
-      });
-      const output = await new Response(child.stdout).text();
-      if ((await child.exited) === 0) continue;
-      const breach =
-        output
-          .trim()
-          .split('\n')
-          .at(-1)
-          ?.replace(/^seed \d+: /, '') ?? '';
-      return { mutant, seed, breach, seconds: seconds() };
-    }
-    return { mutant, seconds: seconds() };
+    const { seed, seeds, hours } = values;
+    const args = ['--seed', seed, '--seeds', seeds, '--hours', hours, '--lines', '1'];
+    const child = Bun.spawn(['bun', 'test/simulation/cli.ts', ...args], {
+      cwd: folder,
+      stdout: 'pipe',
+      stderr: 'pipe',
+    });
+    const output = await new Response(child.stdout).text();
+    if ((await child.exited) === 0) return { mutant, seconds: seconds() };
+    const [, found, breach = ''] = /\nseed (\d+): (.*)\n$/.exec(output) ?? [];
+    return { mutant, seed: Number(found), breach, seconds: seconds() };
   } finally {
     rmSync(folder, { recursive: true });
   }

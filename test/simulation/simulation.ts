@@ -1,9 +1,11 @@
+import { Basic } from './basic.ts';
 import { Checks } from './checks.ts';
-import { Basic, type Client, type Person, Resuming } from './client.ts';
+import type { Client, Person } from './client.ts';
 import { SimulatedDatabase } from './database.ts';
 import { Faults } from './faults.ts';
 import { Postgres } from './postgres.ts';
 import { SimulatedRedis } from './redis.ts';
+import { Resuming } from './resuming.ts';
 import { Server } from './server.ts';
 import type { Line } from './sockets.ts';
 import { Truth } from './truth.ts';
@@ -120,7 +122,7 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
     await world.run(2000, isOver);
   }
   for (const server of servers) server.process.kill();
-  await postgres.close();
+  postgres.close();
   process.off('unhandledRejection', onRejection);
   const { story, time } = world;
   return { seed, time, hash: story.hash, lines: story.count, faults: faults.counts, world };

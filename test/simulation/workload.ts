@@ -1,6 +1,7 @@
 import { toChatError } from '../../src/db/failures.ts';
 import type { Identity } from '../../src/protocol/identity.ts';
-import { type Client, Resuming } from './client.ts';
+import type { Client } from './client.ts';
+import { Resuming } from './resuming.ts';
 import type { Server } from './server.ts';
 import type { World } from './world.ts';
 
