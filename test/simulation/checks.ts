@@ -1,16 +1,19 @@
 import type { ChangeFrame } from '../../src/protocol/frames.ts';
 import { Basic } from './basic.ts';
 import type { Client } from './client.ts';
+import type { Library } from './library.ts';
 import { Resuming } from './resuming.ts';
 import type { Server } from './server.ts';
-import type { Stored, Truth } from './truth.ts';
-import { rooms } from './workload.ts';
+import { describeStored, type Stored, type Truth } from './truth.ts';
+import { describe } from './view.ts';
+import { allRooms, LOUNGE } from './workload.ts';
 import { EPOCH_MS, type World } from './world.ts';
 
 interface CheckParts {
   world: World;
   servers: Server[];
   clients: Client[];
+  libraries: Library[];
   truth: Truth;
 }
 
@@ -38,7 +41,7 @@ export class Checks {
       await truth.messages(),
       await truth.revs(),
     ];
-    const present = new Map<string, Set<string>>(rooms.map((room) => [room, new Set()]));
+    const present = new Map<string, Set<string>>(allRooms.map((room) => [room, new Set()]));
     for (const client of clients) {
       if (client.isAway) continue;
       if (!client.isConnected) {
@@ -73,12 +76,17 @@ export class Checks {
         client.accuse(`${client.outbox.size} messages are neither acked nor refused`);
       }
     }
+    const lounge = stored.get(LOUNGE) ?? [];
+    for (const library of this.parts.libraries) {
+      present.get(LOUNGE)?.add(library.username);
+      library.check(lounge);
+    }
     this.#presence(present, revs);
     story.tell('check', `${[...revs].map(([name, { rev }]) => `${name} ${rev}`).join(', ')}`);
   }
 
   #mayWriteEverywhere(client: Resuming, rights: Map<string, { write: boolean }>): boolean {
-    return rooms.every((room) => rights.get(`${client.person.name} ${room}`)?.write);
+    return allRooms.every((room) => rights.get(`${client.person.name} ${room}`)?.write);
   }
 
   /** @param from all changes after this one must be known */
@@ -101,7 +109,7 @@ export class Checks {
         continue;
       }
       const is = describe(found);
-      const should = `${seq} ${rev} ${message.content} ${message.isDeleted} ${message.reactions}`;
+      const should = describeStored(message);
       if (is !== should) client.accuse(`has in ${room} "${is}", not "${should}"`);
     }
   }
@@ -130,7 +138,7 @@ export class Checks {
 
   /** Rooms may have been deleted, and made again. */
   #isThere(room: string, present: Set<string>): boolean {
-    return room.startsWith('dm:') || (room === 'general' && present.has(room));
+    return room.startsWith('dm:') || (['general', LOUNGE].includes(room) && present.has(room));
   }
 
   /** All direct messages of now and since the connection are shown, in their latest state. */
@@ -141,7 +149,7 @@ export class Checks {
       for (const message of messages) {
         const found = shown?.get(message.id);
         if (!found) continue;
-        const should = `${message.seq} ${message.rev} ${message.content} ${message.isDeleted} ${message.reactions}`;
+        const should = describeStored(message);
         if (describe(found) !== should) {
           client.accuse(`has in ${room} "${describe(found)}", not "${should}"`);
         }
@@ -178,11 +186,4 @@ export class Checks {
       }
     }
   }
-}
-
-function describe({ seq, rev, content, deletedAt, reactions = [] }: ChangeFrame): string {
-  const reacted = reactions
-    .map(({ emoji, usernames }) => `${emoji}${usernames.join(',')}`)
-    .join(' ');
-  return `${seq} ${rev} ${content} ${deletedAt !== undefined} ${reacted}`;
 }

@@ -59,8 +59,10 @@ const EMPTIED = `
     .join(', ')} restart identity;
   alter sequence simulated_ids restart;`;
 
-/** Databases that no run uses any more. */
-const idle: PGlite[] = [];
+const shared = globalThis as { idleDatabases?: PGlite[] };
+/** Databases that no run uses any more, of all copies of this module. */
+const idle = shared.idleDatabases ?? [];
+shared.idleDatabases = idle;
 
 const asText = (value: string) => value;
 

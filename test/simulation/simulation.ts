@@ -3,13 +3,14 @@ import { Checks } from './checks.ts';
 import type { Client, Person } from './client.ts';
 import { SimulatedDatabase } from './database.ts';
 import { Faults } from './faults.ts';
+import { Library, loadLibrary } from './library.ts';
 import { Postgres } from './postgres.ts';
 import { SimulatedRedis } from './redis.ts';
 import { Resuming } from './resuming.ts';
 import { Server } from './server.ts';
 import type { Line } from './sockets.ts';
 import { Truth } from './truth.ts';
-import { rooms, Workload } from './workload.ts';
+import { allRooms, LOUNGE, Workload } from './workload.ts';
 import { World } from './world.ts';
 
 /** How long a time with faults lasts, and the quiet time after it, in milliseconds. */
@@ -45,9 +46,13 @@ export interface Result {
  */
 export async function simulate(seed: number, ms: number): Promise<Result> {
   const world = new World(seed);
+  await loadLibrary();
+  const { randomUUID } = crypto;
+  // The library's ids, too, come from the one source of chance.
+  crypto.randomUUID = () => world.uuid() as ReturnType<typeof randomUUID>;
   const postgres = await Postgres.open(world);
   const names = people.map(({ name }) => name);
-  const truth = new Truth(world, postgres, names, rooms);
+  const truth = new Truth(world, postgres, names, allRooms);
   const database = new SimulatedDatabase(world, postgres, (text) => truth.look(text));
   const redis = new SimulatedRedis(world);
   const servers: Server[] = [];
@@ -73,12 +78,13 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
     }
     const client = new Resuming(world, name, person, servers);
     client.isBatching = n % 3 === 1;
-    for (const room of rooms) client.want(room, n % 2 === 0);
+    for (const room of allRooms) client.want(room, n % 2 === 0);
     clients.push(client);
   }
-  const workload = new Workload({ world, servers, clients });
+  const libraries: Library[] = [];
+  const workload = new Workload({ world, servers, clients, libraries });
   const faults = new Faults({ world, servers, redis, database });
-  const checks = new Checks({ world, servers, clients, truth });
+  const checks = new Checks({ world, servers, clients, libraries, truth });
   const isOver = () => world.story.breach !== undefined;
   const onRejection = (error: unknown) => {
     world.story.accuse(`an unhandled rejection: ${(error as Error).stack ?? error}`);
@@ -91,6 +97,9 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
   }
   await world.run(1000);
   for (const client of clients) client.connect();
+  for (const [n, username] of ['lea', 'leo'].entries()) {
+    libraries.push(new Library(world, `c2${n}`, username, LOUNGE, servers));
+  }
   let nextFault = () => {};
   const plan = () => {
     nextFault = world.after(world.between(500, 20_000), () => {
@@ -121,7 +130,9 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
     await workload.pardon();
     await world.run(2000, isOver);
   }
+  for (const { chat } of libraries) chat.close();
   for (const server of servers) server.process.kill();
+  crypto.randomUUID = randomUUID;
   postgres.close();
   process.off('unhandledRejection', onRejection);
   const { story, time } = world;

@@ -16,6 +16,11 @@ export interface Stored {
   reactions: string;
 }
 
+/** A stored message, to be compared with what a client has. */
+export function describeStored({ seq, rev, content, isDeleted, reactions }: Stored): string {
+  return `${seq} ${rev} ${content} ${isDeleted} ${reactions}`;
+}
+
 /** Contract 4, promise 9: for so long a right that has ended may be used, in milliseconds. */
 const CONVERGES_MS = 5000;
 /** What a look-up may take, and the way of a frame. */

@@ -68,3 +68,11 @@ export class View {
     this.messages.set(message.id, message);
   }
 }
+
+/** A message as a client has it, to be compared with what is stored. */
+export function describe({ seq, rev, content, deletedAt, reactions = [] }: Described): string {
+  const reacted = reactions.map(({ emoji, usernames }) => `${emoji}${usernames.join(',')}`);
+  return `${seq} ${rev} ${content} ${deletedAt !== undefined} ${reacted.join(' ')}`;
+}
+
+type Described = Partial<Pick<ChangeFrame, 'seq' | 'rev' | 'content' | 'deletedAt' | 'reactions'>>;

@@ -1,11 +1,16 @@
 import { toChatError } from '../../src/db/failures.ts';
 import type { Identity } from '../../src/protocol/identity.ts';
 import type { Client } from './client.ts';
+import type { Library } from './library.ts';
 import { Resuming } from './resuming.ts';
 import type { Server } from './server.ts';
 import type { World } from './world.ts';
 
+/** The rooms that operators rule. */
 export const rooms = ['general', 'tea', 'den'];
+/** A room that is left alone. */
+export const LOUNGE = 'lounge';
+export const allRooms = [...rooms, LOUNGE];
 const emoji = ['👍', '🎉', '😄'];
 const operator: Identity = { kind: 'key' };
 
@@ -13,6 +18,7 @@ interface WorkloadParts {
   world: World;
   servers: Server[];
   clients: Client[];
+  libraries: Library[];
 }
 
 /** What the users and the operators do, one thing after the other. */
@@ -38,9 +44,19 @@ export class Workload {
     world.after(wait, () => {
       if (!this.#isRunning) return;
       this.#next();
-      if (world.once(6)) this.operate();
+      const turn = world.integer(6);
+      if (turn === 0) this.operate();
+      else if (turn === 1) this.#askLibrary();
       else this.#act(world.pick(this.parts.clients));
     });
+  }
+
+  #askLibrary(): void {
+    const { world, libraries } = this.parts;
+    const library = world.pick(libraries);
+    this.#count += 1;
+    if (world.once(15)) library.line?.break(world.once(2));
+    else library.act(`m${this.#count}`);
   }
 
   #act(client: Client): void {
@@ -98,25 +114,28 @@ export class Workload {
     }
   }
 
-  /** An operator changes a right, over REST at any server. */
+  /** Operators change rights of a room, over REST: most often one, now and then several at once at different servers. */
   operate(): void {
+    const { world } = this.parts;
+    const room = world.pick(rooms);
+    const { name } = world.pick(this.parts.clients).person;
+    const count = world.once(3) ? world.between(2, 4) : 1;
+    for (let n = 0; n < count; n++) this.#change(room, name);
+  }
+
+  #change(room: string, name: string): void {
     const { world } = this.parts;
     const server = world.pick(this.parts.servers);
     const { core } = server;
     if (!server.isServing || !core) return;
-    const { name } = world.pick(this.parts.clients).person;
-    const room = world.pick(rooms);
     const isOn = world.once(2);
     const { members, auth } = core;
     const change = (what: string, run: () => Promise<unknown>) => this.#rule(server, what, run);
-    const isUsual = !world.once(12);
     const changes = [
       () =>
         change(`private ${isOn} for ${room}`, () =>
           core.rooms.update(operator, room, { private: isOn }),
         ),
-      () =>
-        change(`a topic for ${room}`, () => core.rooms.update(operator, room, { topic: 'new' })),
       () =>
         change(`member ${isOn}: ${name} of ${room}`, () =>
           members.setMember(operator, room, name, isOn),
@@ -134,7 +153,7 @@ export class Workload {
       () => change(`ban ${isOn}: ${name} from the server`, () => auth.setBan(operator, name, isOn)),
       () => change(`delete ${room}`, () => core.rooms.remove(operator, room)),
     ];
-    world.pick(isUsual ? changes : rare)();
+    world.pick(world.once(12) ? rare : changes)();
   }
 
   /** Everyone may do everything again, so that there is something to see. */
