@@ -68,11 +68,9 @@ export class Server {
     const database = this.parts.database.open(process, this.databaseLine);
     const { cluster } = await ensureDefaultRoom(database.db);
     const connect = () => redis.connect(process, this.redisLine);
-    const streams = new RedisStreams(
-      { roll: new ServerRoll(database.db), clock, ids, log, connect },
-      settings.redisUrl,
-      cluster,
-    );
+    const roll = new ServerRoll(database.db);
+    const url = settings.redisUrl;
+    const streams = new RedisStreams({ roll, clock, ids, log, connect, url, cluster });
     const limits = new Limits({ clock }, settings);
     const sockets = new Sockets(world, process, (line, text) =>
       this.parts.onSent(this, line, text),
@@ -134,7 +132,7 @@ export class Server {
     await core.gateway.close();
     core.live.close();
     await streams?.close();
-    await core.rooms.close();
+    await core.roomManager.close();
     await core.users.close();
     if (this.process !== process) return;
     process.kill();

@@ -16,6 +16,8 @@ import { World } from './world.ts';
 /** How long a time with faults lasts, and the quiet time after it, in milliseconds. */
 const BUSY_MS = 75_000;
 const QUIET_MS = 40_000;
+/** When everything is in sync again, after the faults. */
+const IN_SYNC_MS = 15_000;
 /** When the questions of a quiet time are asked, before its end. */
 const PROBE_MS = 5000;
 
@@ -121,7 +123,10 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
       if (client.person === absent) client.leaveFor(QUIET_MS + 1000);
       else if (client.isAway) client.comeBack();
     }
-    await world.run(QUIET_MS - PROBE_MS, isOver);
+    // All servers hear each other again, so no later look at the database hides what goes wrong now.
+    await world.run(IN_SYNC_MS, isOver);
+    workload.disagree();
+    await world.run(QUIET_MS - IN_SYNC_MS - PROBE_MS, isOver);
     if (isOver()) break;
     checks.probe();
     await world.run(PROBE_MS, isOver);

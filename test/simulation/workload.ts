@@ -14,6 +14,8 @@ export const allRooms = [...rooms, LOUNGE];
 const emoji = ['👍', '🎉', '😄'];
 const operator: Identity = { kind: 'key' };
 
+type Right = 'private' | 'member' | 'ban' | 'mute' | 'server ban' | 'delete';
+
 interface WorkloadParts {
   world: World;
   servers: Server[];
@@ -123,37 +125,41 @@ export class Workload {
     for (let n = 0; n < count; n++) this.#change(room, name);
   }
 
+  /** Two operators disagree on every right of every room, at the same time: what is committed last must hold everywhere. */
+  disagree(): void {
+    const { world, clients } = this.parts;
+    for (const room of rooms) {
+      const { name } = world.pick(clients).person;
+      for (const kind of ['private', 'member', 'ban', 'mute'] as const) {
+        if (world.once(3)) continue;
+        const isOn = world.once(2);
+        for (const each of [isOn, !isOn]) {
+          world.after(world.integer(8), () => this.#set(kind, room, name, each));
+        }
+      }
+    }
+  }
+
   #change(room: string, name: string): void {
     const { world } = this.parts;
-    const server = world.pick(this.parts.servers);
+    const usual = ['private', 'member', 'ban', 'mute'] as const;
+    const kind = world.once(12) ? world.pick(['server ban', 'delete'] as const) : world.pick(usual);
+    this.#set(kind, room, name, world.once(2));
+  }
+
+  #set(kind: Right, room: string, name: string, isOn: boolean): void {
+    const server = this.parts.world.pick(this.parts.servers);
     const { core } = server;
     if (!server.isServing || !core) return;
-    const isOn = world.once(2);
-    const { members, auth } = core;
-    const change = (what: string, run: () => Promise<unknown>) => this.#rule(server, what, run);
-    const changes = [
-      () =>
-        change(`private ${isOn} for ${room}`, () =>
-          core.rooms.update(operator, room, { private: isOn }),
-        ),
-      () =>
-        change(`member ${isOn}: ${name} of ${room}`, () =>
-          members.setMember(operator, room, name, isOn),
-        ),
-      () =>
-        change(`ban ${isOn}: ${name} from ${room}`, () =>
-          members.setBan(operator, room, name, isOn),
-        ),
-      () =>
-        change(`mute ${isOn}: ${name} in ${room}`, () =>
-          members.setMute(operator, room, name, isOn),
-        ),
-    ];
-    const rare = [
-      () => change(`ban ${isOn}: ${name} from the server`, () => auth.setBan(operator, name, isOn)),
-      () => change(`delete ${room}`, () => core.rooms.remove(operator, room)),
-    ];
-    world.pick(world.once(12) ? rare : changes)();
+    const changes = {
+      private: () => core.roomManager.update(operator, room, { private: isOn }),
+      member: () => core.members.setMember(operator, room, name, isOn),
+      ban: () => core.members.setBan(operator, room, name, isOn),
+      mute: () => core.members.setMute(operator, room, name, isOn),
+      'server ban': () => core.accounts.setBan(operator, name, isOn),
+      delete: () => core.roomManager.remove(operator, room),
+    };
+    this.#rule(server, `${kind} ${isOn} in ${room} for ${name}`, changes[kind]);
   }
 
   /** Everyone may do everything again, so that there is something to see. */
@@ -167,7 +173,7 @@ export class Workload {
         this.#rule(server, `pardon ${name} in ${room}`, async () => {
           await core.members.setBan(operator, room, name, false);
           await core.members.setMute(operator, room, name, false);
-          await core.auth.setBan(operator, name, false);
+          await core.accounts.setBan(operator, name, false);
         });
       }
     }
