@@ -38,6 +38,8 @@ export class SimulatedDatabase {
   /** The ids of rooms whose rows another session holds. */
   readonly held = new Set<number>();
   readonly sessions = new Set<Session>();
+  /** The servers whose next commit is not answered: the connection breaks, before it or after it. */
+  readonly snares = new Set<Process>();
   /** The session with an open transaction, for which all others wait. */
   #holder: Session | undefined;
 
@@ -209,8 +211,14 @@ export class Session {
   }
 
   async #execute(statement: Statement): Promise<void> {
-    const { postgres, held } = this.database;
+    const { postgres, held, snares, world } = this.database;
     const { text, params, isArray } = statement;
+    const isCommit = text === 'commit' || text.includes('insert into "messages"');
+    const isSnared = isCommit && snares.delete(this.process);
+    if (isSnared && world.once(2)) {
+      this.cut(true);
+      return;
+    }
     try {
       let rows: unknown[] = [];
       if (text === 'begin') {
@@ -227,6 +235,7 @@ export class Session {
         rows = await postgres.run(left, params, isArray);
       }
       await this.database.onStatement(text);
+      if (isSnared) this.cut(true);
       this.#answer(statement, () => statement.done(rows));
     } catch (error) {
       this.#answer(statement, () => statement.failed(error as Error));

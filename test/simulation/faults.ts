@@ -165,6 +165,11 @@ export class Faults {
       this.parts.world.story.tell('fault', `the connections of ${server.name} to Postgres break`);
       this.parts.database.cut((session) => session.process === server.process);
     },
+    loseCommit: () => {
+      const server = this.#server;
+      this.parts.world.story.tell('fault', `the next commit of ${server.name} gets no answer`);
+      this.parts.database.snares.add(server.process);
+    },
     holdDatabaseLine: () => {
       const server = this.#server;
       const { databaseLine, name } = server;

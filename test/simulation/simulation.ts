@@ -16,6 +16,8 @@ import { World } from './world.ts';
 /** How long a time with faults lasts, and the quiet time after it, in milliseconds. */
 const BUSY_MS = 75_000;
 const QUIET_MS = 40_000;
+/** When someone goes, before the end of the faults. */
+const GOING_MS = 8000;
 /** When everything is in sync again, after the faults. */
 const IN_SYNC_MS = 15_000;
 /** When the questions of a quiet time are asked, before its end. */
@@ -112,16 +114,19 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
   while (world.time < ms && !isOver()) {
     workload.start();
     plan();
-    await world.run(BUSY_MS, isOver);
+    await world.run(BUSY_MS - GOING_MS, isOver);
+    // Someone goes while things fail, and must not be seen any more.
+    const absent = world.pick(people);
+    for (const client of clients) {
+      if (client.person === absent) client.leaveFor(GOING_MS + QUIET_MS + 1000);
+    }
+    await world.run(GOING_MS, isOver);
     workload.stop();
     nextFault();
     faults.end();
     world.story.tell('check', 'everything is whole from now on');
-    // Someone is gone, and must not be seen any more.
-    const absent = world.pick(people);
     for (const client of clients) {
-      if (client.person === absent) client.leaveFor(QUIET_MS + 1000);
-      else if (client.isAway) client.comeBack();
+      if (client.isAway && client.person !== absent) client.comeBack();
     }
     // All servers hear each other again, so no later look at the database hides what goes wrong now.
     await world.run(IN_SYNC_MS, isOver);

@@ -46,7 +46,7 @@ export class Workload {
     world.after(wait, () => {
       if (!this.#isRunning) return;
       this.#next();
-      const turn = world.integer(6);
+      const turn = world.integer(5);
       if (turn === 0) this.operate();
       else if (turn === 1) this.#askLibrary();
       else this.#act(world.pick(this.parts.clients));
@@ -143,7 +143,7 @@ export class Workload {
   #change(room: string, name: string): void {
     const { world } = this.parts;
     const usual = ['private', 'member', 'ban', 'mute'] as const;
-    const kind = world.once(12) ? world.pick(['server ban', 'delete'] as const) : world.pick(usual);
+    const kind = world.once(8) ? world.pick(['server ban', 'delete'] as const) : world.pick(usual);
     this.#set(kind, room, name, world.once(2));
   }
 
