@@ -8,7 +8,7 @@ export interface Connection<Client> {
   close(): void;
 }
 
-/** The outcome of the last wait for a database: an answer, or none. */
+/** The outcome of the last wait for a database: an answer in good time, or none. */
 export interface Pulse {
   isAnswering: boolean;
 }
@@ -31,6 +31,8 @@ interface Task<Client> {
   start(connection: Connection<Client>): void;
 }
 
+/** An answer that takes this part of the timeout is late. */
+const LATE = 0.5;
 /** How long a connection may be idle before it is closed, in milliseconds, so that a serverless database may sleep. */
 const IDLE_MS = 60_000;
 /** How long running statements may take when the pool is closed, in milliseconds. */
@@ -66,19 +68,20 @@ export class ConnectionPool<Client> {
   ): Promise<Result> {
     return new Promise((done, failed) => {
       let connection: Connection<Client> | undefined;
+      const startedAt = this.#clock.monotonic();
       const task: Task<Client> = {
         start: (free) => {
           connection = free;
           use(free.client).then(
             (result) => {
               cancel();
-              this.settings.pulse.isAnswering = true;
+              this.#answered(startedAt, timeout);
               this.#release(free);
               done(result);
             },
             (error) => {
               cancel();
-              if (sqlState(error)) this.settings.pulse.isAnswering = true;
+              if (sqlState(error)) this.#answered(startedAt, timeout);
               if (isOutcomeUnknown(error) && !this.settings.isSingle) this.#discard(free);
               else this.#release(free);
               failed(error);
@@ -109,6 +112,12 @@ export class ConnectionPool<Client> {
     for (const connection of this.#open) connection.close();
     this.#open.clear();
     this.#idle.length = 0;
+  }
+
+  /** A late answer is as bad as none to those who wait behind it: Postgres gives up statements, one after the other. */
+  #answered(startedAt: number, timeout: number): void {
+    const seconds = (this.#clock.monotonic() - startedAt) / 1000;
+    this.settings.pulse.isAnswering = seconds < timeout * LATE;
   }
 
   #next(): void {
