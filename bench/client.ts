@@ -110,7 +110,7 @@ export async function client({ rounds }: Scale): Promise<Result[]> {
     state: await renders(page, url, false),
   }));
   const value = rates.ours;
-  const through = { what: 'messages/s through the client library', value, aim: '≥ 0.5' };
+  const through = { what: 'messages/s through the client library', value, aim: '≥ 1' };
   const peerName = 'useState and a listener';
   return [
     { ...through, peer: rates['socket.io-client'], peerName: 'socket.io-client' },
