@@ -173,3 +173,12 @@ test('docs/security.md names tests, benchmarks and files that exist', () => {
   });
   expect(missing).toEqual([]);
 });
+
+test('the walks in CONTRIBUTING.md name files that exist', () => {
+  const text = readFileSync(join(root, 'CONTRIBUTING.md'), 'utf8');
+  const named = [
+    ...text.matchAll(/`((?:ws|http|ingest|live|chat|protocol|bus|db)\/[\w./-]+)`/g),
+  ].map(([, name = '']) => name.replace(/(\.ts)?$/, '.ts'));
+  expect(named.length).toBeGreaterThan(20);
+  expect(named.filter((name) => !existsSync(join(src, name)))).toEqual([]);
+});

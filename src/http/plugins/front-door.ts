@@ -1,5 +1,6 @@
 import type { Server } from 'bun';
-import type { Settings } from '../../config.ts';
+import { Elysia } from 'elysia';
+import type { Cidr, Settings } from '../../config.ts';
 import { sqlState, toChatError } from '../../db/failures.ts';
 import { ChatError } from '../../errors.ts';
 import { rootMessage } from '../../lib/root-cause.ts';
@@ -7,14 +8,15 @@ import type { Limits } from '../../limits/limits.ts';
 import type { Logger } from '../../log.ts';
 import { bodyTooLong, MAX_BODY_BYTES } from '../input.ts';
 import { SECURITY_HEADERS } from './browsers.ts';
-import { isProbe } from './limits.ts';
 import { problemResponse } from './problems.ts';
 import { originOf } from './proxies.ts';
 
 type Handle = (request: Request) => Response | Promise<Response>;
 
+/** Requests for these are not counted, since load balancers send them at their own rate. */
+const PROBE_PATHS = new Set(['/health', '/ready']);
 /** Load balancers may request these by HTTP/1.0, without a `Host`. */
-const PROBES = /^\/(health|ready)(\?|$)/;
+const PROBE_URL = /^\/(health|ready)(\?|$)/;
 
 /** The cost of a request beside its body, in bytes. */
 const REQUEST_COST = 4096;
@@ -72,7 +74,7 @@ export function frontDoor(
       const { url, headers, method } = request;
       try {
         if (URL.canParse(url)) return bounded(request, handle);
-        const isOldProbe = method === 'GET' && !headers.get('host') && PROBES.test(url);
+        const isOldProbe = method === 'GET' && !headers.get('host') && PROBE_URL.test(url);
         if (isOldProbe) return handle(new Request(`http://localhost${url}`));
         // Forwarded addresses are not trusted here, since no proxy would have sent this.
         return refuse(peerOf(request), unreadable());
@@ -101,4 +103,37 @@ function respond(error: ChatError): Response {
   const response = problemResponse(error);
   for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.headers.set(name, value);
   return response;
+}
+
+/** Counts the requests of each address before any other work; handshakes are counted when they fail. */
+export function requestLimit(limits: Limits, trustProxy: Cidr[] | undefined) {
+  return new Elysia({ name: 'request-limit' }).onRequest(({ request, server }) => {
+    if (isUncounted(request)) return;
+    const peer = server?.requestIP(request)?.address ?? '';
+    limits.checkRequest(originOf(request, peer, trustProxy).address);
+  });
+}
+
+/** Probes, and handshakes, which have limits of their own. */
+function isUncounted(request: Request): boolean {
+  return isProbe(request) || (isAt(request, (path) => path === '/ws') && isHandshake(request));
+}
+
+/** Whether a request is a probe of a load balancer. */
+export function isProbe(request: Request): boolean {
+  return isAt(request, (path) => PROBE_PATHS.has(path));
+}
+
+function isAt(request: Request, isIt: (path: string) => boolean): boolean {
+  // The runtime routes by the raw path (`/users/..\\ws`), but shows the resolved one (`/ws`).
+  const { params = {} } = request as { params?: object };
+  if (Object.keys(params).length > 0 || request.method !== 'GET') return false;
+  return isIt(new URL(request.url).pathname);
+}
+
+/** Whether a request asks for a WebSocket: RFC 6455, section 4.2.1. */
+export function isHandshake({ headers }: Request): boolean {
+  const connection = headers.get('connection')?.toLowerCase().split(',') ?? [];
+  const isUpgrade = connection.some((option) => option.trim() === 'upgrade');
+  return isUpgrade && headers.get('upgrade')?.toLowerCase() === 'websocket';
 }

@@ -5,7 +5,7 @@ import type { Identity } from '../../protocol/identity.ts';
 import type { AuthService } from '../../users/auth/auth.service.ts';
 import { credentialOf } from '../plugins/auth.ts';
 import { checkOrigin } from '../plugins/browsers.ts';
-import { isHandshake } from '../plugins/limits.ts';
+import { isHandshake } from '../plugins/front-door.ts';
 import type { Origins } from '../plugins/proxies.ts';
 
 export interface UpgradeParts {
