@@ -30,11 +30,11 @@ async function byTime(page: Page): Promise<Watch> {
 /** The same in milliseconds of work: what others do to the machine is not in it. */
 async function byWork(page: Page): Promise<Watch> {
   const browser = page.context().browser();
-  await browser?.startTracing(page, { categories: ['disabled-by-default-devtools.timeline'] });
+  await browser?.startTracing(page, { categories: ['toplevel'] });
   return async () => {
     const { traceEvents } = JSON.parse(`${await browser?.stopTracing()}`);
     const tasks = (traceEvents as { name: string; tdur?: number }[]).filter(
-      ({ name, tdur }) => name === 'RunTask' && tdur,
+      ({ name, tdur }) => name === 'ThreadControllerImpl::RunTask' && tdur,
     );
     expect(tasks.length).toBeGreaterThan(100);
     return tasks
@@ -100,11 +100,10 @@ describe('the tester page under load', () => {
     const long = await longTasks(async (watch) => {
       const { page } = await guest(server.url, 'ana', room);
       const watched = await watch(page);
-      const start = performance.now();
+      // Where this machine is late it sends later, and not more at once.
       for (let n = 1; n <= 2000; n++) {
         bob.send({ type: 'message', room, content: `number ${n}` });
-        const ahead = n * 5 - (performance.now() - start);
-        if (ahead > 5) await Bun.sleep(ahead);
+        if (n % 4 === 0) await Bun.sleep(20);
       }
       await message(page, 'number 2000').last().waitFor();
       const found = await watched();
