@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { connect, type Socket } from 'bun';
 import { memoryOf } from '../../bench/support.ts';
-import { startProcess } from '../support/process.ts';
+import { startReady } from '../support/process.ts';
 import { fresh, startServer } from '../support/server.ts';
 import { mint, SECRET } from '../support/tokens.ts';
 
@@ -79,9 +79,11 @@ async function sendEndlessly(url: string, route: string): Promise<{ reply: strin
 
 const statusOf = (reply: string) => Number(reply.split(' ')[1]);
 
+const logging = await startReady({ DATA_DIR: 'memory', LOG_LEVEL: 'debug', REQUEST_RATE: '0' });
+afterAll(() => logging.kill('SIGKILL'));
+
 describe('requests that no browser sends', () => {
-  const server = startProcess({ DATA_DIR: 'memory', LOG_LEVEL: 'debug', REQUEST_RATE: '0' });
-  afterAll(() => server.kill('SIGKILL'));
+  const { url } = logging;
 
   /** What our own routes answer; each as problem+json, with the headers of every reply. */
   const ours: [what: string, lines: string[], status: number][] = [
@@ -154,7 +156,7 @@ describe('requests that no browser sends', () => {
   ];
   for (const [what, lines, status] of ours) {
     test(`${what}: ${status}, problem+json and all headers`, async () => {
-      const reply = await exchange((await server.ready) ?? '', ...lines);
+      const reply = await exchange(url, ...lines);
       expect(statusOf(reply)).toBe(status);
       expect(reply).toMatch(/content-type: application\/problem\+json/i);
       expect(reply).toMatch(/x-content-type-options: nosniff/i);
@@ -166,22 +168,21 @@ describe('requests that no browser sends', () => {
   test('a handshake of another version is told which there is: RFC 6455, section 4.4', async () => {
     const lines = ['GET /ws HTTP/1.1', 'Host: a', ...UPGRADE.slice(0, 3)];
     for (const version of [[], ['Sec-WebSocket-Version: 8']]) {
-      const reply = await exchange((await server.ready) ?? '', ...lines, ...version);
+      const reply = await exchange(url, ...lines, ...version);
       expect(reply).toMatch(/^sec-websocket-version: 13\r$/im);
       expect(reply).toMatch(/^upgrade: websocket\r$/im);
     }
   });
 
   test('a body of untold length is read up to the limit: 413, and no more of it is kept', async () => {
-    const url = (await server.ready) ?? '';
-    const before = memoryOf(server.pid);
+    const before = memoryOf(logging.pid);
     const body = await sendEndlessly(url, 'POST /users');
     expect(statusOf(body.reply)).toBe(413);
     expect(body.reply).toMatch(/content-type: application\/problem\+json/i);
     expect(body.reply).toMatch(/content-security-policy: default-src 'none'/i);
     // A route that wants no body reads none.
     expect(statusOf((await sendEndlessly(url, 'DELETE /sessions')).reply)).toBe(401);
-    expect(memoryOf(server.pid) - before).toBeLessThan(60);
+    expect(memoryOf(logging.pid) - before).toBeLessThan(60);
   });
 
   test('a body of untold length within the limit is taken', async () => {
@@ -189,27 +190,27 @@ describe('requests that no browser sends', () => {
     const lines = ['POST /users HTTP/1.1', 'Host: a', 'Content-Type: application/json'];
     const chunks = [...json].map((each) => `1\r\n${each}\r\n`).join('');
     const chunked = ['Transfer-Encoding: chunked', '', `${chunks}0`];
-    const reply = await exchange((await server.ready) ?? '', ...lines, ...chunked);
+    const reply = await exchange(url, ...lines, ...chunked);
     expect(statusOf(reply)).toBe(201);
     expect(reply).toContain('"chunky"');
   });
 
   test('handshakes without "Connection: Upgrade" are refused', async () => {
     const lines = ['GET /ws HTTP/1.1', 'Host: a', UPGRADE[0] as string, ...UPGRADE.slice(2)];
-    expect(statusOf(await exchange((await server.ready) ?? '', ...lines))).toBeWithin(400, 427);
+    expect(statusOf(await exchange(url, ...lines))).toBeWithin(400, 427);
   });
 
   test('load balancers get an answer in HTTP/1.0, without a Host', async () => {
     for (const path of ['/health', '/ready']) {
-      const reply = await exchange((await server.ready) ?? '', `GET ${path} HTTP/1.0`);
+      const reply = await exchange(url, `GET ${path} HTTP/1.0`);
       expect(statusOf(reply)).toBe(200);
       expect(reply).toContain('"status"');
     }
   });
 
   test('the log has no part of a URL, and no line of our code', async () => {
-    server.kill('SIGTERM');
-    const { stdout, stderr } = await server.output;
+    logging.kill('SIGTERM');
+    const { stdout, stderr } = await logging.output;
     expect(stdout + stderr).not.toContain(TOKEN);
     expect(stderr).toBe('');
     expect(stdout).not.toMatch(/\.ts:\d+|at <anonymous>/);
