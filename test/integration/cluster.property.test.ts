@@ -11,7 +11,7 @@ const STEPS_PER_FAULT = 50;
 /** Between looks at whether another fault may begin. */
 const PAUSE_MS = 100;
 /** How long a fault lasts at most. */
-const LASTS_MS = 5000;
+const LASTS_MS = 4000;
 /** A lease of five seconds, seen to have lapsed by the second look; and the grace. */
 const LEASE_MS = 8000;
 

@@ -16,7 +16,7 @@ import { Town, wrongDoors } from '../support/town.ts';
 
 const SERVERS = 3;
 const ROUNDS = Number(process.env.ROUNDS ?? 5);
-const EMBEDDED_ROUNDS = Number(process.env.ROUNDS ?? 3);
+const EMBEDDED_ROUNDS = Number(process.env.ROUNDS ?? 2);
 const CHANGES = 12;
 /** How long changes and faults go on in a round. */
 const CHANGING_MS = 1500;

@@ -76,7 +76,10 @@ let made: Promise<string> | undefined;
 export async function dataFolder(): Promise<string> {
   made ??= (async () => {
     const folder = mkdtempSync(join(tmpdir(), 'ws-chat-test-'));
-    atEnd(async () => rmSync(folder, { recursive: true, force: true }));
+    atEnd(async () => {
+      made = undefined;
+      rmSync(folder, { recursive: true, force: true });
+    });
     const template = join(folder, 'data');
     const { kill, exited } = await startReady({ DATA_DIR: template });
     kill('SIGTERM');
