@@ -108,7 +108,7 @@ testWithOwnServices(
     await db.close();
     await cluster.stop();
   },
-  180_000,
+  300_000,
 );
 
 /** What becomes of a server, or of the thread of its embedded database. */
@@ -175,4 +175,4 @@ test('rights on the embedded database are those that were committed last, whatev
   }
   server.kill('SIGTERM');
   expect(await server.exited).toBe(0);
-}, 180_000);
+}, 300_000);
