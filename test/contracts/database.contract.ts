@@ -25,15 +25,18 @@ const clock = systemClock;
 const limits = new Limits({ clock }, readSettings(UNLIMITED));
 const KEY = { kind: 'key' } as const;
 
+/** What a full queue takes to be stored is a matter of the machine; what is not in time is tried elsewhere. */
+const PATIENCE_S = 25;
+
 /** What holds on each of the three databases. */
 export function databaseContract(
   name: string,
-  open: () => Promise<OpenDatabase>,
+  open: (patience: { databaseTimeout: number }) => Promise<OpenDatabase>,
   test: typeof plainTest | typeof plainTest.skip | ((n: string, f: () => Promise<void>) => void),
 ): void {
   let opened: Promise<OpenDatabase> | undefined;
   const services = async () => {
-    opened ??= open();
+    opened ??= open({ databaseTimeout: PATIENCE_S });
     const database = await opened;
     const { db } = database;
     const bus = new MemoryBus();

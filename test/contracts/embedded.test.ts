@@ -9,7 +9,11 @@ const folder = mkdtempSync(join(tmpdir(), 'ws-chat-test-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 const dataDir = join(folder, 'data');
 
-databaseContract('the embedded Postgres', () => openDatabase({ dataDir }), test);
+databaseContract(
+  'the embedded Postgres',
+  (patience) => openDatabase({ dataDir, ...patience }),
+  test,
+);
 
 describe('a data folder', () => {
   test('is used by one server at a time', async () => {

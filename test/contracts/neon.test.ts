@@ -10,7 +10,7 @@ afterAll(() => relay?.stop());
 
 databaseContract(
   'Neon’s driver',
-  () => openDatabase({ databaseUrl: relay?.url ?? '', dataDir: '' }),
+  (patience) => openDatabase({ databaseUrl: relay?.url ?? '', dataDir: '', ...patience }),
   testWithPostgres,
 );
 

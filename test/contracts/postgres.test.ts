@@ -8,13 +8,17 @@ import { databaseContract } from './database.contract.ts';
 
 const databaseUrl = hasPostgres ? await freshPostgres() : '';
 
-databaseContract('Postgres', () => openDatabase({ databaseUrl, dataDir: '' }), testWithPostgres);
+databaseContract(
+  'Postgres',
+  (patience) => openDatabase({ databaseUrl, dataDir: '', ...patience }),
+  testWithPostgres,
+);
 
 const pooler = hasPostgres ? await refusingPooler(await freshPostgres()) : undefined;
 
 databaseContract(
   'Postgres behind a pooler that takes no settings of a session',
-  () => openDatabase({ databaseUrl: pooler?.url ?? '', dataDir: '' }),
+  (patience) => openDatabase({ databaseUrl: pooler?.url ?? '', dataDir: '', ...patience }),
   testWithPostgres,
 );
 
@@ -22,7 +26,7 @@ const bouncer = hasPostgres && hasPgBouncer ? await ownPgBouncer(await freshPost
 
 databaseContract(
   'Postgres behind PgBouncer in transaction mode',
-  () => openDatabase({ databaseUrl: bouncer?.url ?? '', dataDir: '' }),
+  (patience) => openDatabase({ databaseUrl: bouncer?.url ?? '', dataDir: '', ...patience }),
   testWithPgBouncer,
 );
 

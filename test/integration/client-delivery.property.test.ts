@@ -216,7 +216,7 @@ async function history(url: string, room: string): Promise<StoredMessage[]> {
 
 test('through the library every page ends with the same messages, each once, on the embedded database', async () => {
   await deliversEverything({ DATA_DIR: await dataFolder(), PRESENCE_GRACE: '0' });
-}, 120_000);
+}, 300_000);
 
 testWithPostgres(
   'through the library every page ends with the same messages, each once, on Postgres',
@@ -226,7 +226,7 @@ testWithPostgres(
     const settings = { DATABASE_URL: line.url, PRESENCE_GRACE: '0' };
     await deliversEverything(settings, failing(url, line));
   },
-  120_000,
+  300_000,
 );
 
 testWith({ ...postgres, ...redisOnPath })(
@@ -249,7 +249,7 @@ testWith({ ...postgres, ...redisOnPath })(
       { ...shared, DATABASE_URL: url, REDIS_URL: redis.url },
     );
   },
-  120_000,
+  300_000,
 );
 
 /** What may fail between a server and its Postgres. */

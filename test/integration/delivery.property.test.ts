@@ -10,8 +10,12 @@ import { dataFolder, type ServerProcess, startReady, temporaryFolder } from '../
 import { chooseSeed, seeded } from '../support/random.ts';
 import { freshPostgres, testWithPostgres } from '../support/services.ts';
 
-const STEPS = 1500;
+const STEPS = 1599;
 const FAULT_EVERY = 150;
+/** The steps that are taken while something is wrong. */
+const FAULT_LASTS = 60;
+/** Long enough for a commit to come late, and to be looked for again. */
+const CAUGHT_UP_MS = 8000;
 /** How long a fault lasts at most. */
 const LASTS_MS = 3000;
 /** Between tries to reach a server that is away. */
@@ -53,11 +57,13 @@ async function deliversEverything(
       else await Bun.sleep(AGAIN_MS);
     }
     await crowd.act(device, step);
-    if (step % FAULT_EVERY > 0) continue;
+    if (step % FAULT_EVERY === 0) failing = fail();
+    if (step % FAULT_EVERY !== FAULT_LASTS) continue;
     await failing;
-    failing = fail();
+    // Whoever is still there sees everything live, and what no later change shows.
+    for (const device of crowd.devices) if (device.isConnected) await device.settle();
+    await crowd.catchUp(server.url, CAUGHT_UP_MS);
   }
-  await failing;
   console.log(`delivery: ${told.join(', ')}`);
   await observers.check(server.url, await crowd.finish(() => server.ws, server.url));
   server.kill('SIGTERM');

@@ -7,6 +7,9 @@ import { dataFolder, type ServerProcess, startProcess } from '../support/process
 
 const support = new URL('../support/', import.meta.url).pathname;
 
+// The first of a run takes longer than a test may on a busy machine.
+await dataFolder();
+
 /** The settings of a server with an empty database of its own, and what makes its disk fail. */
 async function failing() {
   const name = await dataFolder();

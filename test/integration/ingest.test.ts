@@ -6,6 +6,7 @@ import { hasOwnRedis, ownRedis, redisOnPath } from '../support/own-services.ts';
 import { API_KEY } from '../support/people.ts';
 import { fresh, startServer, type TestServer } from '../support/server.ts';
 import { freshPostgres, hasPostgres, postgres, testWith } from '../support/services.ts';
+import { until } from '../support/until.ts';
 
 const isThere = hasOwnRedis && hasPostgres;
 const test = testWith({ ...postgres, ...redisOnPath });
@@ -250,10 +251,12 @@ test('entries wait while Postgres takes no more connections', async () => {
   url.username = role;
   const [server] = (await startCluster(url.href, [own.url])) as [TestServer];
   await admin.unsafe(`alter role ${role} connection limit 0`);
-  await admin.unsafe(
-    `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role}'`,
-  );
-  expect((await server.fetch('/messages')).status).toBe(503);
+  const end = `select pg_terminate_backend(pid) from pg_stat_activity where usename = '${role}'`;
+  // A session that is only beginning is not listed yet.
+  await until('no session is left', async () => {
+    await admin.unsafe(end);
+    return (await server.fetch('/messages')).status === 503;
+  });
   await publisher.send('XADD', ['ws-chat:ingest', '*', 'username', 'bot', 'content', 'patient']);
   while (((await publisher.send('XPENDING', ['ws-chat:ingest', 'ws-chat'])) as [number])[0] === 0) {
     await Bun.sleep(10);

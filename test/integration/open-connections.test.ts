@@ -211,7 +211,7 @@ describe('a join', () => {
   });
 });
 
-describe('a token that ends', () => {
+describe.concurrent('a token that ends', () => {
   test('closes its connections and streams with 4401 when it does', async () => {
     const username = fresh('u');
     const open = await connectionsOf(username, await endingIn(username, 3000), fresh('room'));

@@ -16,7 +16,7 @@ import { Town, wrongDoors } from '../support/town.ts';
 
 const SERVERS = 3;
 const ROUNDS = Number(process.env.ROUNDS ?? 5);
-const EMBEDDED_ROUNDS = Number(process.env.ROUNDS ?? 3);
+const EMBEDDED_ROUNDS = Number(process.env.ROUNDS ?? 2);
 const CHANGES = 12;
 /** How long changes and faults go on in a round. */
 const CHANGING_MS = 1500;
@@ -108,7 +108,7 @@ testWithOwnServices(
     await db.close();
     await cluster.stop();
   },
-  180_000,
+  300_000,
 );
 
 /** What becomes of a server, or of the thread of its embedded database. */
@@ -175,4 +175,4 @@ test('rights on the embedded database are those that were committed last, whatev
   }
   server.kill('SIGTERM');
   expect(await server.exited).toBe(0);
-}, 180_000);
+}, 300_000);

@@ -130,7 +130,7 @@ describe('a failed start prints one line for each fault, with the name of the se
 
 describe('a start', () => {
   test('logs its readiness and its address in one line, at every LOG_LEVEL', async () => {
-    for (const LOG_LEVEL of ['info', 'silent']) {
+    const saidAt = async (LOG_LEVEL: string) => {
       const port = await freePort();
       const server = await startReady({ DATA_DIR: 'memory', PORT: `${port}`, LOG_LEVEL });
       expect(server.url).toBe(`http://localhost:${port}`);
@@ -146,7 +146,8 @@ describe('a start', () => {
         messages: LOG_LEVEL === 'info' ? all : [ready],
         stderr: '',
       });
-    }
+    };
+    await Promise.all([saidAt('info'), saidAt('silent')]);
   }, 60_000);
 
   test('is logged in readable lines on a terminal, and ends with 0 after Ctrl+C, even pressed twice', async () => {

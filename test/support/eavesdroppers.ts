@@ -1,13 +1,13 @@
 import type { Client } from './client.ts';
 import type { seeded } from './random.ts';
-import type { Rights, Town } from './town.ts';
+import type { Rights, Town, Townsman } from './town.ts';
 
 /** Long enough for what was said to come to everyone who is there. */
 const HEARD_MS = 200;
 
 /** Those who have settled in the rooms of a town, and may have been put out of some since. */
 export class Eavesdroppers {
-  readonly #inside: { name: string; client: Client }[] = [];
+  readonly #inside: { person: Townsman; token: string | undefined; client: Client }[] = [];
 
   constructor(
     private readonly town: Town,
@@ -19,7 +19,7 @@ export class Eavesdroppers {
     this.leave();
     for (const person of this.town.people) {
       const client = await this.town.settle(this.random.pick(urls), person);
-      if (client) this.#inside.push({ name: person.name, client });
+      if (client) this.#inside.push({ person, token: person.token, client });
     }
   }
 
@@ -35,11 +35,15 @@ export class Eavesdroppers {
       await this.town.rule(this.random.pick(urls), 'POST', '/messages', message);
     }
     await Bun.sleep(HEARD_MS);
-    return this.#inside.flatMap(({ name, client }) =>
-      client.received.flatMap((frame) =>
-        frame.type === 'message' && frame.content === said ? [`${name} ${frame.room}`] : [],
-      ),
-    );
+    return this.#inside.flatMap(({ person, token, client }) => {
+      // A name that was claimed and a token that was ended are good for nobody.
+      const by = token === person.token ? '' : ', as before';
+      return client.received.flatMap((frame) =>
+        frame.type === 'message' && frame.content === said
+          ? [`${person.name} ${frame.room}${by}`]
+          : [],
+      );
+    });
   }
 
   /** Those who hear what they may not, once that has lasted for so many milliseconds. */
@@ -53,7 +57,7 @@ export class Eavesdroppers {
   }
 }
 
-/** Those of whom the truth says that they may not hear what they have heard. */
+/** Those of whom the truth does not say that they may hear what they have heard. */
 export function overheard(truth: Map<string, Rights>, heard: string[]): string[] {
-  return heard.filter((who) => truth.get(who)?.doors.enter === 'no');
+  return heard.filter((who) => truth.get(who)?.doors.enter !== 'yes');
 }

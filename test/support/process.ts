@@ -74,18 +74,26 @@ let made: Promise<string> | undefined;
  * takes a server seconds, so it is made once in a run, and copied; a first start is for tests of a first start.
  */
 export async function dataFolder(): Promise<string> {
-  made ??= (async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'ws-chat-test-'));
-    atEnd(async () => rmSync(folder, { recursive: true, force: true }));
-    const template = join(folder, 'data');
-    const { kill, exited } = await startReady({ DATA_DIR: template });
-    kill('SIGTERM');
-    await exited;
-    return template;
-  })();
+  made ??= makeDataFolder().catch((error) => {
+    made = undefined;
+    throw error;
+  });
   const folder = join(temporaryFolder(), 'data');
   cpSync(await made, folder, { recursive: true });
   return folder;
+}
+
+async function makeDataFolder(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'ws-chat-test-'));
+  atEnd(async () => {
+    made = undefined;
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const data = join(folder, 'data');
+  const { kill, exited } = await startReady({ DATA_DIR: data });
+  kill('SIGTERM');
+  await exited;
+  return data;
 }
 
 /** A copy of the project, whose files a test may change. */

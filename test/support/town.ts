@@ -108,7 +108,7 @@ export class Town {
           await this.#renew(person);
         return;
       case 'claim': {
-        if (person.token || !isRare) return;
+        if (person.token) return;
         const claim = { username: person.name, password: PASSWORD };
         const status = await fetchStatus(url, 'POST', '/users', undefined, claim);
         if (status === 201 && isKept) await this.#renew(person);
