@@ -9,7 +9,7 @@ const patches = join(root, 'test/simulation/mutants');
 /** About how many simulated milliseconds one second of an idle machine gets through. */
 const MS_PER_SECOND = 30_000;
 /** A bound of simulated time, so that a busy machine takes longer and tries no less. */
-const SECONDS = Number(process.env.SIMULATION_SECONDS ?? (process.env.CI ? 90 : 30));
+const SECONDS = Number(process.env.SIMULATION_SECONDS ?? 30);
 /** A seed's worth: a few times of faults, each with its quiet point. */
 const RUN_MS = 6 * 60_000;
 
