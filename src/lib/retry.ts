@@ -25,6 +25,11 @@ export class RetryLoop {
     if (!this.#isClosed) this.#running ??= this.#run();
   }
 
+  /** Whether the work is running, or waits for its next try. */
+  get isRunning(): boolean {
+    return this.#running !== undefined;
+  }
+
   /** Prevents further runs, and returns when the present one has ended. */
   async close(): Promise<void> {
     this.#isClosed = true;

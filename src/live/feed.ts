@@ -93,6 +93,11 @@ export class Feed {
     return this.#rev !== undefined;
   }
 
+  /** Whether changes may be missing, which are being read. */
+  get isBehind(): boolean {
+    return this.#reorderBuffer.size > 0 || this.#backfillLoop.isRunning;
+  }
+
   /**
    * Takes in committed messages, in any order and any number of times.
    *

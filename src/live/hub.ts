@@ -145,12 +145,16 @@ export class Hub {
 
   #remove(live: LiveRoom): void {
     const { id, direct } = live.room;
+    const { isBehind } = live.feed;
     live.feed.close();
     this.#resync.forget(live);
     if (this.#rooms.get(id) !== live) return;
     this.#rooms.delete(id);
     if (this.#idByName.get(live.name) === id) this.#idByName.delete(live.name);
-    if (direct && live.feed.isLoaded) this.direct.set(direct, id, live.feed.rev);
+    if (!direct || !live.feed.isLoaded) return;
+    this.direct.set(direct, id, live.feed.rev);
+    // Its users have yet to be shown what it lacked.
+    if (isBehind) this.direct.resync();
   }
 
   #listener(): BusListener {

@@ -82,3 +82,18 @@ test('a direct message that arrives before or during the look-up of the direct r
     core.close();
   }
 });
+
+test('a direct room that is closed while it lacks a message shows all of them once the database answers', async () => {
+  const { core, room } = await coreWithPair();
+  core.post(room, 'ana', '1');
+  await core.clock.advance(100);
+  const release = core.database.hold('changes');
+  const late = core.database.post(room, 'ana', '2');
+  core.post(room, 'ana', '3');
+  await core.clock.advance(10 * 60_000);
+  core.bring(late);
+  release();
+  await core.clock.advance(1000);
+  expect(core.takeContents('ben')).toEqual(['1', '2', '3']);
+  core.close();
+});
