@@ -87,7 +87,7 @@ describe('the tester page under load', () => {
       const found = await watched();
       await staysSmall(page);
       // The messages themselves, and the frames that brought them.
-      expect((await heapOf(page)) - before).toBeLessThan(40 * MB);
+      expect((await heapOf(page)) - before).toBeLessThan(24 * MB);
       await page.close();
       return found;
     });
