@@ -24,11 +24,10 @@ async function startCrowd(names: string[], room: string, messages: number) {
   return { clients, ids };
 }
 
-/** Sends frames one after the other, and waits until the last has taken effect. */
+/** Sends frames one after the other, and waits until each has taken effect. */
 async function act(client: Client, frames: object[]): Promise<void> {
-  for (const frame of frames.slice(0, -1)) client.send(frame);
-  client.send({ ...frames.at(-1), id: 'last' });
-  await client.until((frame) => frame.type === 'ack' && frame.id === 'last');
+  for (const [n, frame] of frames.entries()) client.send({ ...frame, id: `${n}` });
+  for (const _ of frames) await client.untilType('ack');
 }
 
 const read = async (path: string) => {
