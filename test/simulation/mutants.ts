@@ -21,14 +21,17 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 
+const parts = ['src', 'test', 'client', 'package.json', 'tsconfig.json'];
+/** The tree as it is now, since it may change meanwhile. */
+const original = mkdtempSync(join(tmpdir(), 'mutant-'));
+for (const part of parts) cpSync(join(root, part), join(original, part), { recursive: true });
+
 /** @returns a copy of the tree with the fault */
 function plant(mutant: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'mutant-'));
-  for (const part of ['src', 'test', 'client', 'package.json', 'tsconfig.json']) {
-    cpSync(join(root, part), join(folder, part), { recursive: true });
-  }
+  cpSync(original, folder, { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
-  const patch = join(patches, `${mutant}.patch`);
+  const patch = join(original, 'test/simulation/mutants', `${mutant}.patch`);
   const applied = Bun.spawnSync(['git', 'apply', patch], { cwd: folder });
   if (!applied.success) throw new Error(`${mutant} does not apply: ${applied.stderr}`);
   return folder;
@@ -66,6 +69,7 @@ for (const mutant of mutants) {
   rows.push(row);
   console.log(row);
 }
+rmSync(original, { recursive: true });
 const missed = rows.filter((row) => row.includes('**not found**')).length;
 console.log(`\n${rows.length - missed} of ${rows.length} found`);
 process.exit(missed > 0 ? 1 : 0);

@@ -131,7 +131,9 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
     // All servers hear each other again, so no later look at the database hides what goes wrong now.
     await world.run(IN_SYNC_MS, isOver);
     workload.disagree();
-    await world.run(QUIET_MS - IN_SYNC_MS - PROBE_MS, isOver);
+    await world.run(6000, isOver);
+    workload.loseLastChanges(database.snares);
+    await world.run(QUIET_MS - IN_SYNC_MS - 6000 - PROBE_MS, isOver);
     if (isOver()) break;
     checks.probe();
     await world.run(PROBE_MS, isOver);

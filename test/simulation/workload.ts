@@ -4,7 +4,7 @@ import type { Client } from './client.ts';
 import type { Library } from './library.ts';
 import { Resuming } from './resuming.ts';
 import type { Server } from './server.ts';
-import type { World } from './world.ts';
+import type { Process, World } from './world.ts';
 
 /** The rooms that operators rule. */
 export const rooms = ['general', 'tea', 'den'];
@@ -135,6 +135,20 @@ export class Workload {
       for (let n = 0, isOn = world.once(2); n < 3; n++, isOn = !isOn) {
         world.after(world.integer(8), () => this.#set(right, room, name, isOn));
       }
+    }
+  }
+
+  /** The last change of each room is a reaction whose commit gets no answer, and which nobody sends again. */
+  loseLastChanges(snares: Set<Process>): void {
+    const { world, clients } = this.parts;
+    for (const room of allRooms) {
+      const inside = clients.filter((client) => client instanceof Resuming);
+      const able = inside.filter((client) => client.known(room).length > 0 && client.server);
+      if (able.length === 0) continue;
+      const client = world.pick(able);
+      const { id: messageId } = world.pick(client.known(room));
+      snares.add((client.server as Server).process);
+      client.ask({ type: 'react', id: world.uuid(), messageId, emoji: world.pick(['🍰', '☕']) });
     }
   }
 
