@@ -3,7 +3,6 @@ import { messages, notifications, readCursors, rooms } from '../db/schema/index.
 import { array, type LockMode, lockedRooms } from '../db/statements.ts';
 import type { QueuedPost } from './entries.ts';
 import { mentionsJson } from './mentions.ts';
-import { lexemes } from './words.ts';
 
 /** A post as a row of the statement. */
 type Row = Pick<
@@ -66,10 +65,9 @@ export function insertBatch(batch: Row[], how: { lock: LockMode; fence: number }
         ${array(batch.map(({ content }) => content))}::text[],
         ${array(batch.map(({ json }) => json))}::text[],
         ${array(batch.map(({ replyTo }) => replyTo))}::bigint[],
-        ${array(batch.map(({ mentioned }) => mentionsJson(mentioned)))}::text[],
-        ${array(batch.map(({ room, content }) => lexemes(room.id, content).join(' ')))}::text[]
+        ${array(batch.map(({ mentioned }) => mentionsJson(mentioned)))}::text[]
       ) with ordinality
-        as b (room_id, place, user_id, client_id, content, data, reply_to, mentions, words, ord)
+        as b (room_id, place, user_id, client_id, content, data, reply_to, mentions, ord)
     ), counts as (
       select * from unnest(${array([...counts.keys()])}::int[], ${array([...counts.values()])}::int[])
         as c (room_id, posts)
@@ -83,10 +81,9 @@ export function insertBatch(batch: Row[], how: { lock: LockMode; fence: number }
         returning ${rooms.id}, rev - posts as base, clock_timestamp() as at
     ), inserted as (
       insert into ${messages} (
-          room_id, seq, rev, user_id, client_id, content, data, reply_to, mentions, words, created_at
+          room_id, seq, rev, user_id, client_id, content, data, reply_to, mentions, created_at
         )
-        select room_id, base + place, base + place, user_id, client_id, content, data, reply_to, mentions,
-          array_to_tsvector(string_to_array(words, ' ')), at
+        select room_id, base + place, base + place, user_id, client_id, content, data, reply_to, mentions, at
         from batch join counted on counted.id = batch.room_id order by ord
         returning id, room_id, user_id, seq, created_at
     ), been as (
