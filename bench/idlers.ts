@@ -2,15 +2,19 @@
  * A load: connections that join a room and say nothing.
  *
  * Input: `{ url, pid, connections, together }`, so many of them together in each room; output: `{ each }`, the KiB
- * of memory by which the process grew for each.
+ * of memory by which the process grew for each. With `isHeld` they stay until the input of this process ends.
  */
 import { dialects } from './dialects/index.ts';
 import { rawWebSocket } from './raw-websocket.ts';
 import { memoryOf } from './support.ts';
 
-const input: { url: string; pid: number; connections: number; together: number } = JSON.parse(
-  process.argv[2] as string,
-);
+const input: {
+  url: string;
+  pid: number;
+  connections: number;
+  together: number;
+  isHeld?: boolean;
+} = JSON.parse(process.argv[2] as string);
 
 let joined = 0;
 const count = () => {
@@ -38,7 +42,7 @@ async function openMore(count: number): Promise<void> {
 
 const AT_ONCE = 50;
 /** What the first ones cost once for all is not counted. */
-const WARM_UP = 500;
+const WARM_UP = input.isHeld ? 0 : 500;
 let opened = 0;
 await openMore(WARM_UP);
 const before = memoryOf(input.pid);
@@ -46,4 +50,5 @@ await openMore(input.connections);
 await Bun.sleep(1000);
 const each = ((memoryOf(input.pid) - before) * 1024) / input.connections;
 console.log(JSON.stringify({ each }));
+if (input.isHeld) await Bun.stdin.text();
 process.exit();

@@ -5,10 +5,12 @@
 import { sql } from 'drizzle-orm';
 import { MessageReader } from '../src/chat/reader.ts';
 import { Search } from '../src/chat/search.ts';
+import { WordIndex } from '../src/chat/word-index.ts';
 import { readSettings } from '../src/config.ts';
 import { openDatabase, rows } from '../src/db/index.ts';
 import { systemClock } from '../src/lib/clock.ts';
 import { Limits } from '../src/limits/limits.ts';
+import { createLogger } from '../src/log.ts';
 import { RoomService } from '../src/rooms/room.service.ts';
 import { ROOM } from './history-maker.ts';
 
@@ -17,7 +19,11 @@ const limits = new Limits({ clock: systemClock }, readSettings({}));
 const rooms = new RoomService({ db, limits });
 const { room } = await rooms.authorize({ identity: { kind: 'key' } }, ROOM);
 const reader = new MessageReader({ db });
-const search = new Search({ db, messages: reader });
+const search = new Search({
+  db,
+  messages: reader,
+  words: new WordIndex({ db, clock: systemClock, log: createLogger('silent') }),
+});
 const newest = await reader.page(room, { limit: 1 });
 const end = newest.messages[0]?.seq ?? 0;
 

@@ -64,7 +64,7 @@ export async function createApp({
     server: () => app.server,
   });
   const { accounts, auth, chat, cursors, gateway, live, members, messages } = core;
-  const { notifications, roomManager, rooms, search, users } = core;
+  const { notifications, roomManager, rooms, search, users, words } = core;
   const ingest = redisUrl
     ? new Ingest({ chat, users, clock, log, url: redisUrl, server: bus.server })
     : undefined;
@@ -79,6 +79,7 @@ export async function createApp({
     isStopping: () => gateway.isDraining,
     quiet: timing.pingEvery / 2,
   });
+  words.start();
   if (streams) await live.greet(await streams.start());
 
   return {
@@ -112,6 +113,7 @@ export async function createApp({
       await gateway.drain();
       await ingest?.close();
       await chat.close();
+      await words.close();
       await gateway.close();
       await server?.stop(true);
       await stopped;

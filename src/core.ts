@@ -3,6 +3,7 @@ import { ChatService } from './chat/chat.service.ts';
 import { ReadCursors } from './chat/read-cursors.ts';
 import { MessageReader } from './chat/reader.ts';
 import { Search } from './chat/search.ts';
+import { WordIndex } from './chat/word-index.ts';
 import type { Settings } from './config.ts';
 import type { OpenDatabase } from './db/index.ts';
 import type { Clock } from './lib/clock.ts';
@@ -52,12 +53,13 @@ export function createCore(parts: CoreParts) {
   const directRooms = new DirectRooms({ db, bus, limits, ids });
   const members = new Members({ db, bus, rooms, users, log });
   const messages = new MessageReader({ db, clock });
+  const words = new WordIndex({ db, clock, log });
   const chat = new ChatService(
-    { database, messages, rooms, directRooms, users, bus, limits, clock, log },
+    { database, messages, words, rooms, directRooms, users, bus, limits, clock, log },
     settings,
   );
   const cursors = new ReadCursors({ db, messages, bus, clock });
-  const search = new Search({ db, messages });
+  const search = new Search({ db, messages, words });
   const notifications = new NotificationService({ db, messages, bus, clock });
 
   const publisher = new Publisher(parts.server, settings.compression);
@@ -86,5 +88,6 @@ export function createCore(parts: CoreParts) {
     rooms,
     search,
     users,
+    words,
   };
 }

@@ -12,8 +12,6 @@ interface Row {
   kind: 'edit' | 'delete' | 'react' | 'unreact';
   /** The new content, or the emoji. */
   text: string;
-  /** Of the new content: see the statement for posts. */
-  words: string;
   mentions: string | undefined;
 }
 
@@ -59,9 +57,8 @@ export function changeBatch(batch: Row[]): SQL {
         ${array(batch.map(({ userId }) => userId))}::int[],
         ${array(batch.map(({ kind }) => kind))}::text[],
         ${array(batch.map(({ text }) => text))}::text[],
-        ${array(batch.map(({ words }) => words))}::text[],
         ${array(batch.map(({ mentions }) => mentions))}::text[]
-      ) with ordinality as b (room_id, message_id, user_id, kind, text, words, mentions, ord)
+      ) with ordinality as b (room_id, message_id, user_id, kind, text, mentions, ord)
     ), found as (
       select b.*, m.rev, m.content, m.deleted_at is not null as is_deleted
       from batch b
@@ -123,8 +120,6 @@ export function changeBatch(batch: Row[]): SQL {
           rev = n.next_rev,
           content = case n.kind when 'edit' then n.text when 'delete' then '' else m.content end,
           data = case n.kind when 'delete' then null else m.data end,
-          words = case n.kind when 'edit' then array_to_tsvector(string_to_array(n.words, ' '))
-            when 'delete' then null else m.words end,
           mentions = case n.kind when 'edit' then n.mentions when 'delete' then null else m.mentions end,
           edited_at = case n.kind when 'edit' then n.at else m.edited_at end,
           deleted_at = case n.kind when 'delete' then n.at else m.deleted_at end,

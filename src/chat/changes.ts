@@ -7,7 +7,6 @@ import { type Changed, changeBatch, lockRooms, type RoomState } from './changes.
 import { type Action, partition, type QueuedChange } from './entries.ts';
 import type { CommitterParts } from './lost-commits.ts';
 import { findMentioned, mentionsJson } from './mentions.ts';
-import { lexemes } from './words.ts';
 
 /** The outcome of a batch: `changed` is that of the `free` changes, in their order; the rooms of `held` are locked elsewhere. */
 interface Committed {
@@ -121,7 +120,6 @@ function toRow({ room, messageId, userId, action }: QueuedChange, mentioned: Per
     userId,
     kind: action.kind,
     text: 'emoji' in action ? action.emoji : content,
-    words: lexemes(room.id, content).join(' '),
     mentions: mentionsJson(mentioned),
   };
 }

@@ -20,13 +20,14 @@ import { isReserved, type RoomService } from '../rooms/room.service.ts';
 import type { UserService } from '../users/user.service.ts';
 import { noSuchMessage } from './changes.ts';
 import type { Action, Posted } from './entries.ts';
-import { PendingWords } from './pending-words.ts';
 import type { MessageReader } from './reader.ts';
+import type { WordIndex } from './word-index.ts';
 import { MessageWriter, type WriterDatabase } from './writer.ts';
 
 interface ChatParts {
   database: WriterDatabase;
   messages: MessageReader;
+  words: WordIndex;
   rooms: RoomService;
   directRooms: DirectRooms;
   users: UserService;
@@ -54,26 +55,27 @@ export type Author = Principal & { user: Person };
 /** Everything that users do with messages; all doors go through it. */
 export class ChatService {
   readonly #writer: MessageWriter;
-  readonly #pendingWords: PendingWords;
 
   /** @param settings `maxContentLength`: characters of one message */
   constructor(
     private readonly parts: ChatParts,
     private readonly settings: { maxContentLength: number },
   ) {
-    const { database, bus } = parts;
-    this.#pendingWords = new PendingWords({ ...parts, db: database.db });
+    const { bus, words } = parts;
     this.#writer = new MessageWriter({
       ...parts,
       events: {
         onCommit: (changes) => {
           for (const [room, messages] of byRoom(changes)) {
             bus.publish({ kind: 'messages', room, messages });
-            this.#pendingWords.note(messages);
+            words.note(room.id);
           }
         },
         onNotify: (notified) => bus.publish({ kind: 'notified', notified }),
-        onUnknownOutcome: (roomIds) => bus.publish({ kind: 'resync', roomIds }),
+        onUnknownOutcome: (roomIds) => {
+          bus.publish({ kind: 'resync', roomIds });
+          for (const id of roomIds) words.note(id);
+        },
       },
     });
   }
@@ -250,7 +252,6 @@ export class ChatService {
   /** Refuses further posts, and returns when accepted ones are settled. */
   async close(): Promise<void> {
     await this.#writer.close();
-    await this.#pendingWords.close();
   }
 
   async #change(principal: Principal, messageId: number, action: Action): Promise<StoredMessage> {

@@ -3,7 +3,6 @@ import { messages, notifications, readCursors, rooms } from '../db/schema/index.
 import { array, type LockMode, lockedRooms } from '../db/statements.ts';
 import type { QueuedPost } from './entries.ts';
 import { mentionsJson } from './mentions.ts';
-import { lexemes } from './words.ts';
 
 /** A post as a row of the statement. */
 type Row = Pick<
@@ -11,19 +10,14 @@ type Row = Pick<
   'room' | 'user' | 'content' | 'clientId' | 'replyTo' | 'json' | 'mentioned' | 'notices'
 >;
 
-/**
- * The rows that {@link insertBatch} returns: one for each stored post, and one without an id for each room
- * that exists but is locked at the moment.
- */
-export type RoomResult =
-  | {
-      id: number;
-      roomId: number;
-      seq: number;
-      /** By the database's clock, in milliseconds since 1970. */
-      at: number;
-    }
-  | { id: null; roomId: number; seq: null; at: number };
+/** The row that {@link insertBatch} returns for each stored post. */
+export interface Inserted {
+  id: number;
+  roomId: number;
+  seq: number;
+  /** By the database's clock, in milliseconds since 1970. */
+  at: number;
+}
 
 /** The row that {@link findDuplicates} returns for each client id that is known already. */
 export interface Duplicate {
@@ -41,52 +35,51 @@ export interface Duplicate {
   isDeleted: boolean;
 }
 
+/** How {@link insertBatch} gets the locks of rooms. */
+interface Locking {
+  lock: LockMode;
+  /**
+   * The statement leaves out rooms whose lock it gets after this time of the database's clock, in milliseconds
+   * since 1970; their senders have been answered by then.
+   */
+  fence: number;
+}
+
 /**
  * One statement for a whole batch. The rooms are locked in the order of their ids, so that two
  * servers never wait for each other; the counters rise under the lock, and ids and times are drawn
- * after it, so that they rise with `seq`. A post also moves its author's read cursor.
- *
- * @param how `fence`: the statement leaves out rooms whose lock it gets after this time of the database's clock,
- *   in milliseconds since 1970; their senders have been answered by then
+ * after it, so that they rise with `seq`. A post also moves its author's read cursor. Nothing is stored for rooms that
+ * do not exist, and for those whose lock the statement does not get.
  */
-export function insertBatch(batch: Row[], how: { lock: LockMode; fence: number }): SQL {
+export function insertBatch(batch: Row[], how: Locking): SQL {
   const counts = new Map<number, number>();
   const places = batch.map(({ room }) => {
     const place = (counts.get(room.id) ?? 0) + 1;
     counts.set(room.id, place);
     return place;
   });
+  const [roomId, posts] = [...counts][0] as [number, number];
+  const isOne = counts.size === 1;
+  const posted = sql`
+    ${array(batch.map(({ user }) => user.id))}::int[],
+    ${array(batch.map(({ clientId }) => clientId))}::text[],
+    ${array(batch.map(({ content }) => content))}::text[],
+    ${array(batch.map(({ json }) => json))}::text[],
+    ${array(batch.map(({ replyTo }) => replyTo))}::bigint[],
+    ${array(batch.map(({ mentioned }) => mentionsJson(mentioned)))}::text[]`;
+  const columns = sql`user_id, client_id, content, data, reply_to, mentions`;
+  // Most batches are of one room, and the statement for it takes a sixth less of Postgres' time.
+  const numbered = isOne
+    ? sql`select ${roomId}::int as room_id, ord as place, b.* from unnest(${posted}) with ordinality as b (${columns}, ord)`
+    : sql`select * from unnest(
+        ${array(batch.map(({ room }) => room.id))}::int[], ${array(places)}::int[], ${posted}
+      ) with ordinality as b (room_id, place, ${columns}, ord)`;
   return sql`
-    with batch as (
-      select * from unnest(
-        ${array(batch.map(({ room }) => room.id))}::int[],
-        ${array(places)}::int[],
-        ${array(batch.map(({ user }) => user.id))}::int[],
-        ${array(batch.map(({ clientId }) => clientId))}::text[],
-        ${array(batch.map(({ content }) => content))}::text[],
-        ${array(batch.map(({ json }) => json))}::text[],
-        ${array(batch.map(({ replyTo }) => replyTo))}::bigint[],
-        ${array(batch.map(({ mentioned }) => mentionsJson(mentioned)))}::text[],
-        ${array(batch.map(({ room, content }) => lexemes(room.id, content).join(' ')))}::text[]
-      ) with ordinality
-        as b (room_id, place, user_id, client_id, content, data, reply_to, mentions, words, ord)
-    ), counts as (
-      select * from unnest(${array([...counts.keys()])}::int[], ${array([...counts.values()])}::int[])
-        as c (room_id, posts)
-    ), locked as (
-      ${lockedRooms(sql`select room_id from counts`, how.lock)}
-    ), timely as (
-      select id from locked where extract(epoch from clock_timestamp()) * 1000 < ${how.fence}::float8
-    ), counted as (
-      update ${rooms} set rev = rev + posts from counts, timely
-        where ${rooms.id} = timely.id and counts.room_id = timely.id
-        returning ${rooms.id}, rev - posts as base, clock_timestamp() as at
+    with counted as (${isOne ? countOne(roomId, posts, how) : countEach(counts, how)}), batch as (
+      ${numbered}
     ), inserted as (
-      insert into ${messages} (
-          room_id, seq, rev, user_id, client_id, content, data, reply_to, mentions, words, created_at
-        )
-        select room_id, base + place, base + place, user_id, client_id, content, data, reply_to, mentions,
-          array_to_tsvector(string_to_array(words, ' ')), at
+      insert into ${messages} (room_id, seq, rev, ${columns}, created_at)
+        select room_id, base + place, base + place, ${columns}, at
         from batch join counted on counted.id = batch.room_id order by ord
         returning id, room_id, user_id, seq, created_at
     ), been as (
@@ -97,11 +90,31 @@ export function insertBatch(batch: Row[], how: { lock: LockMode; fence: number }
     )${notify(batch)}
     select id::float8, room_id as "roomId", seq::float8,
       (extract(epoch from created_at) * 1000)::float8 as at
-    from inserted
-    union all
-    select null, r.id, null, (extract(epoch from clock_timestamp()) * 1000)::float8
-    from ${rooms} r join counts c on c.room_id = r.id
-    where r.id not in (select id from counted)`;
+    from inserted`;
+}
+
+/** Raises the counter of a room by the number of its posts. */
+function countOne(roomId: number, posts: number, { lock, fence }: Locking): SQL {
+  return sql`
+    update ${rooms} set rev = rev + ${posts}::int
+      where id = (${lockedRooms(sql`${roomId}::int`, lock)}) and ${isBefore(fence)}
+      returning id, rev - ${posts}::int as base, clock_timestamp() as at`;
+}
+
+/** The same for several rooms. */
+function countEach(counts: Map<number, number>, { lock, fence }: Locking): SQL {
+  const ids = sql`${array([...counts.keys()])}::int[]`;
+  return sql`
+    update ${rooms} set rev = rev + posts
+      from unnest(${ids}, ${array([...counts.values()])}::int[]) as c (room_id, posts),
+        (${lockedRooms(sql`select unnest(${ids})`, lock)}) locked
+      where ${rooms.id} = locked.id and c.room_id = locked.id and ${isBefore(fence)}
+      returning ${rooms.id}, rev - posts as base, clock_timestamp() as at`;
+}
+
+/** Volatile, so that it is judged once the lock is there. */
+function isBefore(fence: number): SQL {
+  return sql`extract(epoch from clock_timestamp()) * 1000 < ${fence}::float8`;
 }
 
 /** The part that stores notifications; empty without any. */
@@ -157,4 +170,9 @@ export function findRooms(ids: number[]): SQL {
   return sql`
     select id::float8 as id, room_id as "roomId" from ${messages}
     where id = any(${array(ids)}::bigint[])`;
+}
+
+/** The existing ones of some rooms. */
+export function existing(roomIds: number[]): SQL {
+  return sql`select id from ${rooms} where id = any(${array(roomIds)}::int[])`;
 }

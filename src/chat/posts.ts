@@ -9,10 +9,8 @@ import { settleDuplicates } from './duplicates.ts';
 import { idConflict, isSame, partition, type QueuedPost } from './entries.ts';
 import type { CommitterParts } from './lost-commits.ts';
 import { findMentioned, namesOf } from './mentions.ts';
-import { findRooms, insertBatch, type RoomResult } from './posts.sql.ts';
+import { existing, findRooms, type Inserted, insertBatch } from './posts.sql.ts';
 import { toStoredMessage } from './stored-message.ts';
-
-type Inserted = Extract<RoomResult, { id: number }>;
 
 const UNIQUE_VIOLATION = '23505';
 
@@ -81,22 +79,32 @@ export class PostCommitter {
     blocked.push(...late);
     if (free.length === 0) return;
     const fence = this.#databaseClock.fence();
-    let results: RoomResult[];
+    let inserted: Inserted[];
     try {
-      results = await rows<RoomResult>(this.parts.writes, insertBatch(free, { lock, fence }));
+      inserted = await rows<Inserted>(this.parts.writes, insertBatch(free, { lock, fence }));
     } catch (error) {
       return this.#recover(free, lock, blocked, error, fence);
     }
-    this.#databaseClock.set((results[0] ?? { at: Number.NaN }).at);
-    const [inserted, held] = partition(results, ({ id }) => id !== null);
-    if (inserted.length === free.length) return this.#settle(free, inserted as Inserted[]);
-    const heldRooms = new Set(held.map(({ roomId }) => roomId));
+    this.#databaseClock.set((inserted[0] ?? { at: Number.NaN }).at);
+    if (inserted.length === free.length) return this.#settle(free, inserted);
     const roomIds = new Set(inserted.map(({ roomId }) => roomId));
     const [stored, others] = partition(free, ({ room }) => roomIds.has(room.id));
-    this.#settle(stored, inserted as Inserted[]);
-    const [waiting, roomless] = partition(others, ({ room }) => heldRooms.has(room.id));
-    fail(roomless, new ChatError('not_found', 'This room was deleted.'));
-    blocked.push(...waiting);
+    this.#settle(stored, inserted);
+    await this.#leaveOut(others, blocked);
+  }
+
+  /** Sorts out the posts of rooms that the statement has left out: these are held by other sessions, or deleted. */
+  async #leaveOut(batch: QueuedPost[], blocked: QueuedPost[]): Promise<void> {
+    try {
+      const ids = [...new Set(batch.map(({ room }) => room.id))];
+      const found = await rows<{ id: number }>(this.parts.db, existing(ids));
+      const isThere = new Set(found.map(({ id }) => id));
+      const [waiting, roomless] = partition(batch, ({ room }) => isThere.has(room.id));
+      fail(roomless, new ChatError('not_found', 'This room was deleted.'));
+      blocked.push(...waiting);
+    } catch (error) {
+      fail(batch, this.parts.lost.giveUp(batch, error));
+    }
   }
 
   async #recover(

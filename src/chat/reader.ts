@@ -38,8 +38,8 @@ const reacted = sql<string | null>`case when ${messages.rev} <> ${messages.seq} 
     from ${reactionCounts} c where c.message_id = ${messages.id}
   ) e) end`;
 
-/** The columns of a stored message: all but those that only the writer and the search need. */
-const { postedDigest, words, ...own } = getTableColumns(messages);
+/** The columns of a stored message: all but the one that only the writer needs. */
+const { postedDigest, ...own } = getTableColumns(messages);
 const columns = { ...own, username: users.username, reactions: reacted };
 
 function select(db: Database, which: SQL | undefined) {

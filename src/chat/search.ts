@@ -1,11 +1,12 @@
-import { sql } from 'drizzle-orm';
-import { messages, UNINDEXED } from '../db/schema/index.ts';
+import { type SQL, sql } from 'drizzle-orm';
+import { messages, messageWords, UNINDEXED } from '../db/schema/index.ts';
 import { type Database, rows } from '../db/statements.ts';
 import { invalidField } from '../errors.ts';
 import type { Keys } from '../lib/fair-queue.ts';
 import { checkSearchText } from '../protocol/checks.ts';
 import type { Room } from '../protocol/room.ts';
 import type { MessageReader, Slice } from './reader.ts';
+import type { WordIndex } from './word-index.ts';
 import { lexemes } from './words.ts';
 
 /** How many of the newest messages are scanned one by one, before the index of words is used. */
@@ -13,7 +14,9 @@ const LOOKED_THROUGH = 20_000;
 
 /** Finds messages by the words in them. */
 export class Search {
-  constructor(private readonly parts: { db: Database; messages: MessageReader }) {}
+  constructor(
+    private readonly parts: { db: Database; messages: MessageReader; words: WordIndex },
+  ) {}
 
   /**
    * The messages of a room that have all the words of a text, newest first. Common words are found among the
@@ -45,14 +48,16 @@ export class Search {
     query: string,
     { before = Number.MAX_SAFE_INTEGER, limit }: { before?: number | undefined; limit: number },
   ): Promise<Slice> {
-    const newest = await rows<{ id: number }>(
-      this.parts.db,
+    await this.parts.words.catchUp(room.id);
+    const newest = await this.#read(
+      room,
       sql`
-        select id::float8 as id from (
-          select id, seq, words from ${messages} where room_id = ${room.id} and seq < ${before}
+        select seq from (
+          select seq, words from ${messageWords} where room_id = ${room.id} and seq < ${before}
           order by seq desc limit ${LOOKED_THROUGH}
         ) near
-        where words @@ ${query}::tsquery order by seq desc limit ${limit + 1}`,
+        where words @@ ${query}::tsquery`,
+      limit + 1,
     );
     const ids =
       newest.length > limit ? newest : await this.#findAll(room, query, before, limit + 1);
@@ -67,19 +72,29 @@ export class Search {
   #findAll(room: Room, query: string, before: number, limit: number) {
     // Written out, since Postgres uses a partial index only if the query visibly stays within it.
     const indexed = sql.raw(`${UNINDEXED}`);
-    return rows<{ id: number }>(
-      this.parts.db,
+    return this.#read(
+      room,
       sql`
         with hits as materialized (
-          select id, seq from ${messages} where words @@ ${query}::tsquery and seq > ${indexed}
+          select seq from ${messageWords} where words @@ ${query}::tsquery and seq > ${indexed}
         )
-        select id::float8 as id from (
-          select id, seq from hits where seq < ${before}
-          union all
-          select id, seq from ${messages}
-          where room_id = ${room.id} and seq <= ${indexed} and seq < ${before} and words @@ ${query}::tsquery
-        ) found
-        order by seq desc limit ${limit}`,
+        select seq from hits where seq < ${before}
+        union all
+        select seq from ${messageWords}
+        where room_id = ${room.id} and seq <= ${indexed} and seq < ${before} and words @@ ${query}::tsquery`,
+      limit,
+    );
+  }
+
+  /** The ids of the newest messages, by a statement that gives their `seq`s. */
+  #read(room: Room, seqs: SQL, limit: number): Promise<{ id: number }[]> {
+    return rows(
+      this.parts.db,
+      sql`
+        select m.id::float8 as id
+        from (select seq from (${seqs}) hits order by seq desc limit ${limit}) found
+          join ${messages} m on m.room_id = ${room.id} and m.seq = found.seq
+        order by m.seq desc`,
     );
   }
 }

@@ -34,6 +34,7 @@ export function array(values: (number | string | null | undefined)[]): string {
  *   3. read_positions, by user and room
  *   4. notifications, by id
  *   5. users, by id
+ *   6. word_cursors, by room, of which those that are held are skipped; who holds one may write words of its room
  *
  * A statement that locks one row of a kind follows this by itself; one that locks several orders them. Rows
  * that were read before a lock was granted may be outdated: lock first, read in the next statement.
@@ -53,8 +54,8 @@ export function lockedRooms(ids: SQL, lock: LockMode): SQL {
   // In the statement itself, since behind a pooler there are no settings of a session.
   const patience = sql`(select set_config('lock_timeout', ${`${LOCK_TIMEOUT_MS}`}, true)) is not null`;
   return lock === 'skip'
-    ? sql`select id from ${rooms} where id in (${ids}) order by id for update skip locked`
-    : sql`select id from ${rooms} where id in (${ids}) and ${patience} order by id for update`;
+    ? sql`select id from ${rooms} where id in (${ids}) order by id for no key update skip locked`
+    : sql`select id from ${rooms} where id in (${ids}) and ${patience} order by id for no key update`;
 }
 
 /** Deletes notifications, in the order of their locks. @param which the condition on them */

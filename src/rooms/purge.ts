@@ -1,10 +1,12 @@
 import { eq, sql } from 'drizzle-orm';
 import {
   messages,
+  messageWords,
   reactionCounts,
   reactions,
   readCursors,
   tombstones,
+  wordCursors,
 } from '../db/schema/index.ts';
 import { type Database, deleteNotifications, rows } from '../db/statements.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -38,6 +40,9 @@ export class RoomPurge {
 
   async #purge(): Promise<void> {
     for (const { roomId } of await this.parts.db.select().from(tombstones)) {
+      // Without a cursor, no more words come.
+      await this.parts.db.delete(wordCursors).where(eq(wordCursors.roomId, roomId));
+      while (!this.#closed && (await this.#deleteSomeWords(roomId)) === AT_ONCE);
       while (!this.#closed && (await this.#deleteSome(roomId)) === AT_ONCE);
       if (this.#closed) return;
       await this.parts.db.execute(sql`
@@ -49,6 +54,17 @@ export class RoomPurge {
         throw new Error(`room ${roomId} has messages that another server is deleting`);
       }
     }
+  }
+
+  async #deleteSomeWords(roomId: number): Promise<number> {
+    const deleted = await rows(
+      this.parts.db,
+      sql`
+        delete from ${messageWords} where room_id = ${roomId} and seq in (
+          select seq from ${messageWords} where room_id = ${roomId} limit ${AT_ONCE} for update skip locked
+        ) returning seq`,
+    );
+    return deleted.length;
   }
 
   async #deleteSome(roomId: number): Promise<number> {
@@ -73,7 +89,8 @@ export class RoomPurge {
   async #isGone(roomId: number): Promise<boolean> {
     await this.parts.db.execute(sql`
       delete from ${tombstones} t where t.room_id = ${roomId}
-        and not exists (select from ${messages} m where m.room_id = t.room_id)`);
+        and not exists (select from ${messages} m where m.room_id = t.room_id)
+        and not exists (select from ${messageWords} w where w.room_id = t.room_id)`);
     const left = await this.parts.db.select().from(tombstones).where(eq(tombstones.roomId, roomId));
     return left.length === 0;
   }

@@ -10,6 +10,7 @@ import { FrameError, parseFrame } from '../protocol/parse-frame.ts';
 import type { Begin, Command, Commands } from './commands.ts';
 import type { Handshake } from './credentials.ts';
 import { Inbox } from './inbox.ts';
+import type { Outbound } from './joined-rooms.ts';
 import { Session, type SessionParts } from './session.ts';
 
 /** The part of a WebSocket that a connection needs. */
@@ -53,7 +54,7 @@ const LOOK_EVERY_MS = 250;
  * A client's connection: frames are handled in order, replies leave in order, and a frame that cannot be carried out
  * is answered with an error. The meaning of the frames is the business of the {@link Session}.
  */
-export class Connection {
+export class Connection implements Outbound {
   #open = true;
   /** The server has ended the connection: its queued frames, in and out, are dropped. */
   #ended = false;
@@ -62,22 +63,14 @@ export class Connection {
   readonly #inbox: Inbox<Received | (() => Promise<void>)>;
 
   readonly #frames: TokenBucket;
-  readonly #invalid: Strikes;
-  readonly #tooFast: Strikes;
+  // Made when first needed: most clients make no such mistakes.
+  #invalid: Strikes | undefined;
+  #tooFast: Strikes | undefined;
 
   constructor(private readonly parts: ConnectionParts & { socket: Socket; handshake: Handshake }) {
-    const { clock, socket, handshake } = parts;
+    const { handshake } = parts;
     this.#frames = parts.limits.forFrames();
-    this.#invalid = new Strikes({ clock, limit: MAX_INVALID_FRAMES, within: MINUTE_MS });
-    this.#tooFast = new Strikes({ clock, limit: MAX_TOO_FAST, within: MINUTE_MS });
-    const outbound = {
-      send: (...frames: string[]) => this.#send(...frames),
-      flush: () => this.#flush(),
-      subscribe: (topic: string) => this.#open && socket.subscribe(topic),
-      unsubscribe: (topic: string) => this.#open && socket.unsubscribe(topic),
-      end: (reason: Disconnect) => this.#end(reason),
-    };
-    this.#session = new Session({ ...parts, outbound });
+    this.#session = new Session({ ...parts, outbound: this });
     this.#inbox = new Inbox(
       (item) => (typeof item === 'function' ? item() : this.#handle(item)),
       // A back end with `API_KEY` posts for many users.
@@ -97,7 +90,7 @@ export class Connection {
     if (this.#inbox.push({ raw, at }, raw.length + FRAME_COST) || this.#ended) return;
     const overloaded = new ChatError('overloaded', 'Too many frames at once; wait for replies.', 1);
     this.#refuse(overloaded, idOf(raw));
-    if (this.#tooFast.add()) this.#end(flooding());
+    if (this.#isTooFast()) this.end(flooding());
   }
 
   /** The socket is closed. Earlier frames still take effect. */
@@ -109,7 +102,7 @@ export class Connection {
 
   /** Sends a frame that is no reply. */
   notify(frame: ServerFrame): void {
-    this.#send(encode(frame));
+    this.send(encode(frame));
   }
 
   /** @returns a promise when the next frame has to wait for this one; it never rejects */
@@ -205,12 +198,26 @@ export class Connection {
       ...withId({ id: id ?? (error instanceof FrameError ? error.id : undefined) }),
       ...(retryAfter !== undefined && { retryAfter }),
     });
-    if (known instanceof Disconnect) this.#end(known);
+    if (known instanceof Disconnect) this.end(known);
     const isInvalid = code === 'invalid_frame' || code === 'unknown_type';
-    if (isInvalid && this.#invalid.add()) {
-      this.#end(new Disconnect(new ChatError(code, 'Too many invalid frames.')));
+    if (isInvalid && this.#isTooOften()) {
+      this.end(new Disconnect(new ChatError(code, 'Too many invalid frames.')));
     }
-    if (code === 'rate_limited' && this.#tooFast.add()) this.#end(new Disconnect(known));
+    if (code === 'rate_limited' && this.#isTooFast()) this.end(new Disconnect(known));
+  }
+
+  /** Counts one more frame that makes no sense. @returns whether these are too many */
+  #isTooOften(): boolean {
+    const { clock } = this.parts;
+    this.#invalid ??= new Strikes({ clock, limit: MAX_INVALID_FRAMES, within: MINUTE_MS });
+    return this.#invalid.add();
+  }
+
+  /** Counts one more frame that came too fast. @returns whether these are too many */
+  #isTooFast(): boolean {
+    const { clock } = this.parts;
+    this.#tooFast ??= new Strikes({ clock, limit: MAX_TOO_FAST, within: MINUTE_MS });
+    return this.#tooFast.add();
   }
 
   #count(): void {
@@ -226,21 +233,29 @@ export class Connection {
     return wait > 0 ? tooFast('Too many refused frames', wait) : error;
   }
 
-  #end({ closeCode, message }: Disconnect): void {
+  end({ closeCode, message }: Disconnect): void {
     if (this.#ended) return;
-    this.#flush();
+    this.flush();
     this.#ended = true;
     if (this.#open) this.parts.socket.close(closeCode, message);
     this.#open = false;
   }
 
   /** Replies of one turn of the event loop, such as the acks of one batch, leave in one write. */
-  #send(...frames: string[]): void {
-    if (this.#outbox.length === 0) queueMicrotask(() => this.#flush());
+  send(...frames: string[]): void {
+    if (this.#outbox.length === 0) queueMicrotask(() => this.flush());
     this.#outbox.push(...frames);
   }
 
-  #flush(): void {
+  subscribe(topic: string): void {
+    if (this.#open) this.parts.socket.subscribe(topic);
+  }
+
+  unsubscribe(topic: string): void {
+    if (this.#open) this.parts.socket.unsubscribe(topic);
+  }
+
+  flush(): void {
     if (this.#outbox.length === 0) return;
     const frames = this.#outbox;
     this.#outbox = [];

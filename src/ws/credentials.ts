@@ -25,7 +25,7 @@ const EXPIRING_MS = 60_000;
 
 /** The identity of a connection, and how long it holds. */
 export class Credentials {
-  readonly #stopWaiting: () => void;
+  readonly #stopWaiting: (() => void) | undefined;
   #endWatch: (() => void) | undefined;
   #stopWarning: (() => void) | undefined;
   #warn: ((seconds: number) => void) | undefined;
@@ -43,10 +43,11 @@ export class Credentials {
     const { identity } = parts.handshake;
     this.identity = identity;
     const isAwaited = identity.kind === 'guest' && !parts.auth.isOpen;
-    const late = new ChatError('unauthorized', 'The connection showed no token in time.');
-    this.#stopWaiting = isAwaited
-      ? parts.clock.timer(parts.tokenWithin, () => onEnd(new Disconnect(late)))
-      : () => {};
+    if (!isAwaited) return;
+    this.#stopWaiting = parts.clock.timer(parts.tokenWithin, () => {
+      const late = new ChatError('unauthorized', 'The connection showed no token in time.');
+      onEnd(new Disconnect(late));
+    });
   }
 
   /** To be called and awaited before anything else; it never rejects. */
@@ -116,7 +117,7 @@ export class Credentials {
   /** Ends the watches and timers of a closed connection. */
   close(): void {
     this.#isOver = true;
-    this.#stopWaiting();
+    this.#stopWaiting?.();
     this.#stopWarning?.();
     this.#endWatch?.();
   }
@@ -136,7 +137,7 @@ export class Credentials {
     for (const room of rooms) checkRoom(shown, room);
     if (shown.kind === 'user') await this.#watch(shown, shown.user);
     this.identity = shown;
-    this.#stopWaiting();
+    this.#stopWaiting?.();
     this.#warnInTime();
   }
 

@@ -5,6 +5,7 @@ import { ChatService } from '../../src/chat/chat.service.ts';
 import type { Post } from '../../src/chat/entries.ts';
 import { ReadCursors } from '../../src/chat/read-cursors.ts';
 import { MessageReader } from '../../src/chat/reader.ts';
+import { WordIndex } from '../../src/chat/word-index.ts';
 import { readSettings } from '../../src/config.ts';
 import { sqlState } from '../../src/db/failures.ts';
 import { type OpenDatabase, rows } from '../../src/db/index.ts';
@@ -45,11 +46,12 @@ export function databaseContract(
       messages: ({ messages }) => published.push(...messages.map(({ rev }) => rev)),
     });
     const messages = new MessageReader({ db });
+    const words = new WordIndex({ db, clock, log });
     const users = new UserService({ db, bus, clock, log });
     const rooms = new RoomService({ db, limits });
     const directRooms = new DirectRooms({ db, bus, limits, ids: systemIds });
     const chat = new ChatService(
-      { database, messages, rooms, directRooms, users, bus, limits, clock, log },
+      { database, messages, words, rooms, directRooms, users, bus, limits, clock, log },
       { maxContentLength: 4000 },
     );
     return {

@@ -5,6 +5,7 @@ import { MemoryBus } from '../../src/bus/memory.ts';
 import { ChatService } from '../../src/chat/chat.service.ts';
 import { ReadCursors } from '../../src/chat/read-cursors.ts';
 import { MessageReader } from '../../src/chat/reader.ts';
+import { WordIndex } from '../../src/chat/word-index.ts';
 import { readSettings } from '../../src/config.ts';
 import { type OpenDatabase, openDatabase, rows } from '../../src/db/index.ts';
 import { ChatError } from '../../src/errors.ts';
@@ -43,7 +44,8 @@ function services(database: OpenDatabase) {
   const users = new UserService({ db, bus, clock, log });
   const rooms = new RoomService({ db, limits });
   const directRooms = new DirectRooms({ db, bus, limits, ids: systemIds });
-  const parts = { database, messages, rooms, directRooms, users, bus, limits, clock, log };
+  const words = new WordIndex({ db, clock, log });
+  const parts = { database, messages, words, rooms, directRooms, users, bus, limits, clock, log };
   return {
     db,
     published,

@@ -200,8 +200,11 @@ export class Session {
       world.after(arrivedAt + STATEMENT_TIMEOUT_MS - world.time, () => this.step());
       return 'later';
     }
-    const isWaiting = / for update(?! skip)/.test(text) && text.includes('"rooms"');
-    const [, ids = ''] = /^\{([\d,]+)\}$/.exec(`${params[0]}`) ?? [];
+    const isWaiting = / for (?:no key )?update(?! skip)/.test(text) && text.includes('"rooms"');
+    // A statement for one room has its id among the parameters, others have an array first.
+    const [, place] = /where id in \(\$(\d+)::int\)/.exec(text) ?? [];
+    const asked = place === undefined ? params[0] : `{${params[Number(place) - 1]}}`;
+    const [, ids = ''] = /^\{([\d,]+)\}$/.exec(`${asked}`) ?? [];
     if (!isWaiting || !ids.split(',').some((id) => held.has(Number(id)))) return;
     if (waits >= LOCK_TIMEOUT_MS) {
       return serverError('55P03', 'canceling statement due to lock timeout');
@@ -229,9 +232,11 @@ export class Session {
         await this.database.end(this, text);
       } else {
         // Rows that another session holds are left out.
-        const free = `and id <> all('{${[...held].join(',')}}'::int[]) order by id for update skip locked`;
+        const free = `and id <> all('{${[...held].join(',')}}'::int[]) order by id for no key update skip locked`;
         const left =
-          held.size === 0 ? text : text.replaceAll('order by id for update skip locked', free);
+          held.size === 0
+            ? text
+            : text.replaceAll('order by id for no key update skip locked', free);
         rows = await postgres.run(left, params, isArray);
       }
       await this.database.onStatement(text);

@@ -1,7 +1,6 @@
 import { sql } from 'drizzle-orm';
 import {
   bigint,
-  customType,
   index,
   integer,
   pgTable,
@@ -10,14 +9,6 @@ import {
   timestamp,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
-
-/**
- * A search scans the first messages of a room one by one, which takes no time worth an index: most rooms never
- * have more, and in those the search costs writers next to nothing.
- */
-export const UNINDEXED = 20_000;
-
-const tsvector = customType<{ data: string }>({ dataType: () => 'tsvector' });
 
 /**
  * No foreign keys: checking them row by row halves the rate of writes (measured: 38,000 against
@@ -50,8 +41,6 @@ export const messages = pgTable(
     deletedAt: timestamp('deleted_at', { withTimezone: true, precision: 3 }),
     /** SHA-256 of the content as it was posted, once it was edited, to tell a resent message from another one with its client id. */
     postedDigest: text('posted_digest'),
-    /** The words of the content, each with the room's id, for the search. */
-    words: tsvector(),
   },
   (table) => [
     uniqueIndex('messages_room_seq').on(table.roomId, table.seq),
@@ -62,9 +51,6 @@ export const messages = pgTable(
     index('messages_room_changed')
       .on(table.roomId, table.rev)
       .where(sql`${table.rev} <> ${table.seq}`),
-    index('messages_words')
-      .using('gin', table.words)
-      .where(sql`${table.seq} > ${sql.raw(`${UNINDEXED}`)}`),
   ],
 );
 

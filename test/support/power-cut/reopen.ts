@@ -64,10 +64,19 @@ const DAMAGE = `
   select relname, msg from pg_class, verify_heapam(pg_class.oid)
   where relkind = 'r' and relpersistence = 'p'`;
 
+/** The words are those of the changes up to their cursor. */
+const WRONG_WORDS = `
+  select m.content from messages m
+    join word_cursors c on c.room_id = m.room_id and c.rev >= m.rev
+    full join message_words w on w.room_id = m.room_id and w.seq = m.seq
+  where (w.seq is null) <> (m.deleted_at is not null)`;
+
 const WRITE_ON = `
   update rooms set rev = rev + 1 where name = 'cut';
-  insert into messages (seq, rev, room_id, user_id, content, created_at, words)
-    select rev, rev, id, 1, 'after', now(), to_tsvector('simple', 'after') from rooms where name = 'cut';
+  insert into messages (seq, rev, room_id, user_id, content, created_at)
+    select rev, rev, id, 1, 'after', now() from rooms where name = 'cut';
+  insert into message_words (room_id, seq, words)
+    select id, rev, to_tsvector('simple', 'after') from rooms where name = 'cut';
   checkpoint`;
 
 /** @returns the faults of a database that was opened again */
@@ -88,6 +97,8 @@ async function faultsOf(database: PGlite, account: Account, at: number): Promise
   await database.exec(CHECKS);
   const damage = await database.query<{ relname: string; msg: string }>(DAMAGE);
   faults.push(...damage.rows.map(({ relname, msg }) => `${relname}: ${msg}`));
+  const wrong = await database.query<{ content: string }>(WRONG_WORDS);
+  faults.push(...wrong.rows.map(({ content }) => `the words of "${content}" are missing or stale`));
   await database.exec(WRITE_ON);
   const after = await database.query(`select 1 from messages where content = 'after'`);
   if (after.rows.length !== 1) faults.push('it does not write on');
