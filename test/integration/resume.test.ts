@@ -130,7 +130,6 @@ describe('resume (delivery rules 3, 4, 6)', () => {
     for (let n = 0; n < 50; n++) ana.send({ type: 'message', content: `${n}` });
     await ana.until((frame) => frame.type === 'message' && frame.seq === 51);
     const tab = await server.connect();
-    // Whoever asks now is told.
     const asked: string[] = [];
     const { session } = database.db as unknown as {
       session: { prepareQuery: (query: { sql: string }, ...rest: unknown[]) => unknown };
@@ -145,6 +144,8 @@ describe('resume (delivery rules 3, 4, 6)', () => {
     } finally {
       session.prepareQuery = prepareQuery;
     }
-    expect(asked.filter((sql) => sql.includes('content'))).toEqual([]);
+    // The index of words reads messages in the background.
+    const reads = asked.filter((sql) => sql.includes('content') && !sql.includes('word_cursors'));
+    expect(reads).toEqual([]);
   });
 });
