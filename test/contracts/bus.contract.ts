@@ -56,7 +56,7 @@ export function busContract(open: () => Promise<OpenBus>, test: ReturnType<typeo
   });
   afterAll(() => opened?.close());
 
-  test('an event is with every listener when publish returns, in order', async () => {
+  test('publish returns once every listener has the event, in order', async () => {
     const { bus } = opened;
     const listeners = [new Listener(bus), new Listener(bus)];
     for (let n = 0; n < 100; n++) bus.publish(note(n));

@@ -11,7 +11,7 @@ const MESSAGES = 60;
 const LARGE = { content: `@victim ${'x'.repeat(3990)}`, data: { text: 'x'.repeat(32_000) } };
 
 testWithPostgres(
-  'what is read from the database is bounded, however much a request or a frame asks for',
+  'reads from the database are bounded, however much a request or a frame asks for',
   async () => {
     const line = await cuttableProxy(await freshPostgres());
     const server = await startReady({ DATABASE_URL: line.url, API_KEY });

@@ -250,7 +250,7 @@ test('a user’s messages are counted over all servers together', async () => {
   expect(wrong.filter((response) => response?.status === 401).length).toBe(10);
 });
 
-test('ready and metrics say whether the other servers are reached', async () => {
+test('readiness and metrics show whether the other servers can be reached', async () => {
   const ready = await one.fetch('/ready');
   expect(await ready.json()).toEqual({ status: 'ready', database: 'ok', redis: 'ok' });
   const measured = async () => {

@@ -118,7 +118,7 @@ describe('TLS in front, as docs/tls.md has it', () => {
   );
 });
 
-test('the .env of docs/neon.md is all that is needed, and leads to Neon', async () => {
+test('the .env of docs/neon.md is complete, and connects to Neon', async () => {
   const text = await Bun.file(new URL('../../docs/neon.md', import.meta.url)).text();
   const [, url = ''] = /^\s*DATABASE_URL=(\S+)$/m.exec(text) ?? [];
   const { databaseUrl, authSecret } = readSettings({ DATABASE_URL: url });

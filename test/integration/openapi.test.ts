@@ -40,7 +40,7 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
 );
 
 describe('the OpenAPI document', () => {
-  test('lints clean, its examples included', async () => {
+  test('passes the linter, its examples included', async () => {
     const config = await createConfig({
       extends: ['recommended-strict'],
       rules: {

@@ -114,7 +114,7 @@ testWithOwnServices(
 /** What becomes of a server, or of the thread of its embedded database. */
 const ends: (DiskFault | 'kill')[] = ['io error', 'exit', 'throw', 'hang', 'kill'];
 
-test('rights on the embedded database are those that were committed last, whatever becomes of its thread', async () => {
+test('rights on the embedded database are those that were committed last, whatever happens to its thread', async () => {
   const random = seeded(chooseSeed('permissions, embedded'));
   const secret = crypto.randomUUID();
   const folder = temporaryFolder();

@@ -35,7 +35,7 @@ describe('search', () => {
     expect(found).toMatchObject({ room, seq: 1, rev: 1, content: 'The quick brown fox' });
   });
 
-  test('knows the words of Indonesian, English, Japanese and Thai', async () => {
+  test('finds words in Indonesian, English, Japanese and Thai', async () => {
     const { find } = await roomOf([
       'Selamat pagi, buku-buku itu sudah dikirim ke Jakarta',
       'The naïve café résumé',

@@ -126,7 +126,7 @@ describe('wrong input over WebSocket', () => {
     expect(stored).toMatchObject([{ content: 'as it was', rev: 1 }]);
   });
 
-  test('before a join there is only the join', async () => {
+  test('before a join, messages and leaves are refused', async () => {
     const client = await server.connect();
     for (const type of ['message', 'leave']) {
       client.send({ type, ...(type === 'message' && { content: 'hi' }), id: type });
