@@ -85,7 +85,7 @@ afterAll(() => logging.kill('SIGKILL'));
 describe('requests that no browser sends', () => {
   const { url } = logging;
 
-  /** What our own routes answer; each as problem+json, with the headers of every reply. */
+  /** Requests that our own routes refuse; each with problem+json and the headers of every reply. */
   const ours: [what: string, lines: string[], status: number][] = [
     ['a Host with a space', [`GET /ws?token=${TOKEN} HTTP/1.1`, 'Host: a b'], 400],
     ['the same on a handshake', [`GET /ws?token=${TOKEN} HTTP/1.1`, 'Host: a b', ...UPGRADE], 400],
@@ -184,7 +184,7 @@ describe('requests that no browser sends', () => {
     expect(statusOf(body.reply)).toBe(413);
     expect(body.reply).toMatch(/content-type: application\/problem\+json/i);
     expect(body.reply).toMatch(/content-security-policy: default-src 'none'/i);
-    // A route that wants no body reads none.
+    // A route without a body reads none.
     expect(statusOf((await sendEndlessly(url, 'DELETE /sessions')).reply)).toBe(401);
     expect(memoryOf(logging.pid) - before).toBeLessThan(60);
   });

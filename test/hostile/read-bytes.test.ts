@@ -15,7 +15,7 @@ testWithPostgres(
   async () => {
     const line = await cuttableProxy(await freshPostgres());
     const server = await startReady({ DATABASE_URL: line.url, API_KEY });
-    /** The bytes on the line to the database meanwhile. */
+    /** The bytes between server and database meanwhile. */
     const bytesOf = async (act: () => Promise<unknown>) => {
       const before = line.bytes();
       await act();

@@ -6,16 +6,16 @@ import { type OwnService, ownPostgres, ownRedis } from './own-services.ts';
 import { type Heal, postgresFaults } from './postgres-faults.ts';
 import { startReady } from './process.ts';
 
-/** A server process, with its lines to Redis and Postgres. */
+/** A server process, with its connections to Redis and Postgres. */
 export interface ClusterServer extends Awaited<ReturnType<typeof startReady>> {
   settings: Record<string, string>;
   lines: { redis: CuttableProxy; postgres: CuttableProxy };
   isStopped: boolean;
 }
 
-/** Something that fails; it has healed by itself when it returns nothing. */
+/** A fault. It returns the function that ends it, or nothing if it has ended by itself. */
 export interface Fault {
-  /** What is out of order meanwhile: everything of that kind, or that of one server. */
+  /** The part that is broken meanwhile: everything of that kind, or that of one server. */
   of: 'redis' | 'postgres' | 'rooms' | 'server' | 'line to redis' | 'line to postgres';
   begin(server: ClusterServer, room: string): Promise<Heal | undefined>;
 }
@@ -27,7 +27,7 @@ const once = (fail: () => Promise<unknown>) => async () => {
 
 /** Servers that act as one over a Redis and a Postgres of their own, all of which can be broken. */
 export class BreakableCluster {
-  /** In this order several may begin, none of which then waits for what another has taken. */
+  /** Several may begin in this order, so that none waits for a lock of another. */
   readonly faults = {
     killServer: {
       of: 'server',
@@ -132,7 +132,7 @@ export class BreakableCluster {
     return this.servers.filter(({ isStopped }) => !isStopped);
   }
 
-  /** Ends servers, which must take it well. */
+  /** Stops servers, which must exit cleanly. */
   async stop(servers = this.servers): Promise<void> {
     for (const { kill, exited } of servers) {
       kill('SIGTERM');
