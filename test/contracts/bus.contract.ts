@@ -48,7 +48,7 @@ export interface OpenBus {
   close(): Promise<void>;
 }
 
-/** What every bus promises, on one server and between those that share it. */
+/** The guarantees of every bus, on one server and between servers that share it. */
 export function busContract(open: () => Promise<OpenBus>, test: ReturnType<typeof testWith>) {
   let opened: OpenBus;
   beforeAll(async () => {

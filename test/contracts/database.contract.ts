@@ -26,10 +26,10 @@ const clock = systemClock;
 const limits = new Limits({ clock }, readSettings(UNLIMITED));
 const KEY = { kind: 'key' } as const;
 
-/** What a full queue takes to be stored is a matter of the machine; what is not in time is tried elsewhere. */
+/** Generous, since the time to store a full queue depends on the machine; other tests cover deadlines. */
 const PATIENCE_S = 25;
 
-/** What holds on each of the three databases. */
+/** The guarantees of each of the three databases. */
 export function databaseContract(
   name: string,
   open: (patience: { databaseTimeout: number }) => Promise<OpenDatabase>,

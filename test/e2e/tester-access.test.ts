@@ -16,7 +16,7 @@ async function expectNoViolation(page: Page, state: string): Promise<void> {
   if (!(await page.evaluate('typeof axe === "object"'))) await page.evaluate(axe);
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    // What fades in is judged when it is there.
+    // Elements that fade in are checked once they are visible.
     await page.evaluate(async () => {
       const ends = document.getAnimations().flatMap((animation) => {
         const isEndless = animation.effect?.getComputedTiming().iterations === Infinity;

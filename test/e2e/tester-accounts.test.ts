@@ -152,7 +152,7 @@ describe('people at the tester page', () => {
     await page.getByRole('button', { name: 'Notifications', exact: true }).click();
     await page.getByRole('dialog').getByText('Nothing waits for you.').waitFor();
     await page.keyboard.press('Escape');
-    // What is mentioned in sight is read at once.
+    // A mention in view is read at once.
     ben.send({ type: 'message', content: `Toast for @${name}` });
     await message(page, 'Toast').waitFor();
     await page.getByRole('button', { name: 'Notifications', exact: true }).click();

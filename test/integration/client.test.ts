@@ -98,7 +98,7 @@ test('notifications are loaded with every connection: without those read elsewhe
   await until('both came', () => ids(phone).length === 2);
   laptop.connect();
   await until('they are loaded', () => ids(laptop).join() === ids(phone).join());
-  // What came live is what is loaded.
+  // The live notifications equal the loaded ones.
   expect(laptop.notifications.items).toEqual(phone.notifications.items);
   expect(laptop.notifications.unread).toBe(2);
   for (const client of [phone, laptop, ben]) client.close();

@@ -190,7 +190,7 @@ describe('docs/troubleshooting.md', async () => {
     ];
     busy.stop(true);
     for (const [n, [, line = '']] of told.entries()) {
-      // Who may listen on port 80 differs from machine to machine.
+      // The right to listen on port 80 differs from machine to machine.
       if (met[n] === undefined) continue;
       const pieces = line
         .replace('3000', port)

@@ -13,7 +13,7 @@ const trusting = trustProxy ? { trustProxy } : {};
 /** So slow that a test sees no new permit, where it does not wait for one. */
 const slow = 0.001;
 
-/** What came of each of these frames, in their order: 'ok', or the code of the error. */
+/** The outcome of each of these frames, in their order: 'ok', or the code of the error. */
 async function outcomes(client: Client, frames: object[]): Promise<string[]> {
   const named = frames.map((frame) => ({ id: crypto.randomUUID() as string, ...frame }));
   for (const frame of named) client.send(frame);
@@ -115,7 +115,7 @@ describe('the limit of messages', async () => {
     expect(await statuses('203.0.113.1', 6)).toEqual([201, 201, 201, 201, 201, 429]);
     expect(await statuses('203.0.113.2', 1)).toEqual([201]);
     expect(await statuses('2001:db8:1:2::1', 5)).toEqual([201, 201, 201, 201, 201]);
-    // Whoever has one address of a network of IPv6 has them all.
+    // A client with one address of an IPv6 network has all of them.
     expect(await statuses('2001:db8:1:2:ffff::9', 1)).toEqual([429]);
     expect(await statuses('2001:db8:1:3::1', 1)).toEqual([201]);
     const { socket } = await from('203.0.113.2');
@@ -306,7 +306,7 @@ describe('limits of an address', () => {
         headers: { 'content-type': 'application/json', 'x-forwarded-for': address },
         body: JSON.stringify({ username, password }),
       });
-    // Those who guess all at once guess no more than those who wait for each answer.
+    // Parallel guesses are limited like guesses one after the other.
     const guesses = await Promise.all(times(30, (n) => signIn(victim, `guess number ${n}`)));
     const statuses = guesses.map(({ status }) => status).toSorted();
     expect(statuses).toEqual([...times(10, () => 401), ...times(20, () => 429)]);

@@ -274,7 +274,7 @@ describe('the OpenAPI document', () => {
   });
 });
 
-/** What someone who has only the document would write; a line marked as an error must be one. */
+/** The code of a developer who has only the document; a line marked as an error must be one. */
 const USE = `
 import type { Client } from 'openapi-fetch';
 import type { components, paths } from './api.ts';

@@ -58,7 +58,7 @@ testWithOwnServices(
     const { restartPostgres: _, ...faults } = cluster.faults;
     const named = [...Object.entries(faults), ['nothing', undefined]] as [string, Fault?][];
     /** The faults that would prevent the changes themselves. */
-    const hindrances: unknown[] = ['rooms', 'line to postgres'];
+    const hindrances: unknown[] = ['rooms', 'connection to postgres'];
 
     /** Returns once nothing that was asked of the database is at work any more. */
     const quiet = async () => {
@@ -97,10 +97,10 @@ testWithOwnServices(
       for (const heal of before) await heal();
       await changed;
       const during = await wrong();
-      const heard = await inside.within(INSIDE_MS, urls);
+      const receivers = await inside.within(INSIDE_MS, urls);
       for (const heal of after) await heal();
       const afterwards = await wrong();
-      expect({ story, during, heard, afterwards }).toEqual({
+      expect({ story, during, receivers, afterwards }).toEqual({
         ...{ story, during: [], receivers: [], afterwards: [] },
       });
     }
@@ -111,7 +111,7 @@ testWithOwnServices(
   300_000,
 );
 
-/** What becomes of a server, or of the thread of its embedded database. */
+/** The fates of a server, or of the thread of its embedded database. */
 const ends: (DiskFault | 'kill')[] = ['io error', 'exit', 'throw', 'hang', 'kill'];
 
 test('rights on the embedded database are those that were committed last, whatever happens to its thread', async () => {
@@ -170,7 +170,12 @@ test('rights on the embedded database are those that were committed last, whatev
     server = await startReady(settings);
     const afterwards = wrongDoors(truth, await town.answers(server.url, truth));
     expect({
-      ...{ story, during: wrongDoors(truth, answers), receivers: overheard(truth, receivers), afterwards },
+      ...{
+        story,
+        during: wrongDoors(truth, answers),
+        receivers: overheard(truth, receivers),
+        afterwards,
+      },
     }).toEqual({ story, during: [], receivers: [], afterwards: [] });
   }
   server.kill('SIGTERM');

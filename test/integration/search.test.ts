@@ -128,7 +128,7 @@ describe('search', () => {
   test('finds old and new messages in a room of many', async () => {
     const { room, ask } = await roomOf(['the first one']);
     const { db } = await sharedDatabase();
-    // What 60,000 posts would have stored before there was a search.
+    // The rows of 60,000 posts from before the search existed.
     await db.execute(sql`
       insert into messages (room_id, seq, rev, user_id, content, created_at)
       select r.id, n, n, u.id, content, now()

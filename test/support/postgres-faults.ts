@@ -16,28 +16,28 @@ const LOCKED_CURSORS = 'select from read_positions for update skip locked';
  * The faults between a server and its Postgres.
  *
  * @param url of the database itself
- * @param line the proxy between the server and its database
+ * @param proxy between the server and its database
  */
 export const postgresFaults = {
   /** Another program holds a room's row. */
   lockRoom: (url: string, _: CuttableProxy, room: string): Promise<Heal> =>
     holding(url, lockedRoom(room)),
   /** A statement that waits for a lock when its connection is cut is committed all the same, once the lock is free. */
-  async commitLate(url: string, line: CuttableProxy, room: string): Promise<Heal> {
+  async commitLate(url: string, proxy: CuttableProxy, room: string): Promise<Heal> {
     const letGo = await holding(url, lockedRoom(room), LOCKED_CURSORS);
     const cut = Bun.sleep(LATE_MS).then(() => {
-      line.cut();
-      return line.mend();
+      proxy.cut();
+      return proxy.mend();
     });
     return () => cut.then(letGo);
   },
-  async hangPostgres(_: string, line: CuttableProxy): Promise<Heal> {
-    line.hold();
-    return () => line.release();
+  async hangPostgres(_: string, proxy: CuttableProxy): Promise<Heal> {
+    proxy.hold();
+    return () => proxy.release();
   },
-  async cutPostgres(_: string, line: CuttableProxy): Promise<Heal> {
-    line.cut();
-    return () => line.mend();
+  async cutPostgres(_: string, proxy: CuttableProxy): Promise<Heal> {
+    proxy.cut();
+    return () => proxy.mend();
   },
 };
 

@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { dirname, join } from 'node:path';
 import { buildClient, buildReact } from '../../client/build.ts';
 
-/** What a page loads before anything can be said, in bytes after gzip. */
+/** The bytes, after gzip, that a page loads before it can send a message. */
 const MAX_CORE_BYTES = 6 * 1024;
 const MAX_REACT_BYTES = 2 * 1024;
 

@@ -4,7 +4,7 @@ import { LiveCore } from '../../support/live-core.ts';
 
 const GRACE_MS = 5000;
 
-/** Who came and went, in short. */
+/** The joins and leaves, in short. */
 function comings(frames: ServerFrame[]): string[] {
   return frames.flatMap((frame) =>
     frame.type === 'presence' ? `${frame.username} ${frame.status}` : [],
