@@ -26,7 +26,7 @@ const style = `
     line { stroke: #9198a1 }
   }`;
 
-/** The deliveries of all beside each other, and how much of what is to be reached each figure has. */
+/** Draws the deliveries of all servers beside each other, and how much of its aim each figure reaches. */
 export function chart(results: Measured[], conditions: string[]): string {
   const parts = [...deliveries(results), { height: ROW / 2, draw: () => '' }, ...shares(results)];
   parts.push(...conditions.map((text) => line('faint', text)));
@@ -67,7 +67,7 @@ function deliveries(results: Measured[]): Part[] {
   ];
 }
 
-/** Bars end at twice what is to be reached; the line is at once. */
+/** Bars end at twice the aim; the line marks the aim. */
 function shares(results: Measured[]): Part[] {
   const rows = results.map((result) => {
     const share = shareOf(result);
@@ -92,7 +92,7 @@ function line(kind: string, text: string): Part {
   return { height: ROW, draw: (y) => label(8, y, text, kind) };
 }
 
-/** @param textAt how far from its beginning the text of the bar is, if not at its end */
+/** @param textAt the distance of the text from the start of the bar, if the text is not at its end */
 function bar(name: string, share: number, kind: string, text: string, textAt = share * BARS): Part {
   const width = Math.max(2, share * BARS);
   return {

@@ -1,7 +1,7 @@
 /**
  * The client library: messages a second through it into an application, beside socket.io-client and
  * centrifuge-js, each fed one message a frame by a server that does nothing else; and how often a list in
- * React renders for a message, beside the hook that everybody writes first.
+ * React renders for a message, beside the hook with `useState` that tutorials show.
  */
 import type { Page } from 'playwright-core';
 import { ChatClient } from '../client/index.ts';
@@ -15,7 +15,7 @@ import { inTurns, runScript, type Scale, startServer } from './support.ts';
 declare const bench: typeof Bench;
 
 const MESSAGES = 100_000;
-/** Messages that are said to React, one after the other was shown, and all at once. */
+/** Messages for the list in React, first each after the one before was shown, then all at once. */
 const ONE_BY_ONE = 100;
 const BURST = 1000;
 
@@ -34,7 +34,7 @@ interface Renders {
   lines: number;
 }
 
-/** Renders for each message. */
+/** Counts renders for each message. */
 async function renders(page: Page, url: string, isHook: boolean): Promise<Renders> {
   const room = isHook ? 'hook' : 'state';
   const ben = new ChatClient(url, { username: 'ben', burst: Number.POSITIVE_INFINITY });
@@ -70,7 +70,7 @@ async function renders(page: Page, url: string, isHook: boolean): Promise<Render
   };
 }
 
-/** A page with the components in it, and a server, for the time of `use`. */
+/** Opens a page with the components, and a server, for the time of `use`. */
 async function inBrowser<T>(use: (page: Page, url: string) => Promise<T>): Promise<T> {
   const script = await bundle('bench/react-page.tsx');
   const site = Bun.serve({

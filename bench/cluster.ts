@@ -19,7 +19,7 @@ import {
 
 const load = { members: 99, senders: 9, outstanding: 20, dialect: 'json' };
 const OURS = [process.execPath, 'src/index.ts'];
-/** Servers of one database, for the time of `use`. */
+/** Starts servers with one database, for the time of `use`. */
 export async function withServers<T>(
   count: number,
   env: object,
@@ -58,7 +58,7 @@ async function deliver(servers: Server[], seconds: number) {
   return { deliveries, cpu: ours, redis: redis * members, postgres: postgres * members };
 }
 
-/** Microseconds of processor time for each message of a room: of its server, and of one where nobody is in it. */
+/** Microseconds of processor time for each message of a room: of its server, and of one without users in the room. */
 async function standBy(servers: Server[], seconds: number) {
   const [busy, bystander] = servers as [Server, Server];
   const before = [cpuOf(busy.pid), cpuOf(bystander.pid)] as const;

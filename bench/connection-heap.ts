@@ -23,7 +23,7 @@ async function heap() {
 
 /** Opens connections from another process. @returns the function that closes them */
 async function hold(input: object): Promise<() => Promise<void>> {
-  const script = new URL('./idlers.ts', import.meta.url).pathname;
+  const script = new URL('./idle-connections.ts', import.meta.url).pathname;
   const child = Bun.spawn([process.execPath, script, JSON.stringify({ ...input, isHeld: true })], {
     stdin: 'pipe',
     stdout: 'pipe',

@@ -1,4 +1,4 @@
-/** What an open connection costs in memory while nothing is said: this server beside bare `Bun.serve`. */
+/** Memory of an idle open connection: this server beside bare `Bun.serve`. */
 import { atMost, type Result } from './result.ts';
 import {
   inTurns,
@@ -12,12 +12,12 @@ import {
 } from './support.ts';
 
 const CONNECTIONS = 8000;
-/** People in each room, when there is to be only one. */
+/** One connection in each room. */
 const ALL = 1_000_000;
 
 async function memoryEach({ ws, pid }: Server, path: string, together: number): Promise<number> {
   const load = { url: ws + path, pid, connections: CONNECTIONS, together };
-  const { each } = await runScript<{ each: number }>('idlers.ts', load, LOAD_CORE);
+  const { each } = await runScript<{ each: number }>('idle-connections.ts', load, LOAD_CORE);
   return each;
 }
 

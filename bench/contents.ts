@@ -7,7 +7,7 @@ export function content(): string {
 
 const drawn = Array.from({ length: 1000 }, content);
 
-/** One of a thousand, for loads that have no time to draw another for each message. */
+/** One of a thousand prepared contents: a load that drew a new one for each message would be too slow. */
 export function drawnContent(n: number): string {
   return drawn[n % drawn.length] as string;
 }

@@ -1,7 +1,7 @@
 /**
  * Deliveries a second in one room: this server, on Postgres and embedded, beside bare `Bun.serve`, which
- * publishes the same bytes without storing them. The server has one core and the load the other; Postgres takes
- * of both what it needs.
+ * publishes the same bytes without storing them. The server has one core and the load the other; Postgres runs
+ * on both.
  */
 import type { DialectName } from './dialects/index.ts';
 import { BARE, type Reach, type Result, ratioAtLeast } from './result.ts';
@@ -19,7 +19,7 @@ import {
 
 const TEN_SENDERS = { senders: 10, outstanding: 20 };
 
-/** Deliveries a second of a server in a room of so many. */
+/** Deliveries a second of a server, in a room with `members` members. */
 export async function deliveries(
   server: Server,
   path: string,
@@ -32,7 +32,7 @@ export async function deliveries(
   return result.deliveries;
 }
 
-/** The same of this server, on Postgres. */
+/** The same for this server, on Postgres. */
 export function ourDeliveries(members: number, seconds: number, dialect?: DialectName) {
   return withDatabase((url) =>
     withServer({ DATABASE_URL: url }, (server) =>

@@ -1,6 +1,6 @@
 /**
- * One client at a hundred times its rate, over each door of a server with its usual limits: what the
- * others in the chat notice. The peer is the same chat without it.
+ * One client at a hundred times its rate, over WebSocket and REST, against a server with default limits: the
+ * delay of the other clients in the chat. The peer is the same chat without that client.
  */
 import type { Result } from './result.ts';
 import { memoryOf, runScript, startServer, withFolder } from './support.ts';

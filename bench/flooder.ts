@@ -1,5 +1,5 @@
 /**
- * A load: one client at many times its rate, which comes back at once whenever it is sent away.
+ * A load: one client at many times its rate, which reconnects at once whenever its connection is closed.
  *
  * Input: `{ url, door, perSecond, seconds }`, the `door` being `ws` or `rest`; output: how often each
  * answer came, an error code, a status or a close code.
@@ -14,7 +14,7 @@ const answers: Record<string, number> = {};
 const count = (answer: string) => {
   answers[answer] = (answers[answer] ?? 0) + 1;
 };
-/** Calls the function so often a second, in steps of 10 ms. */
+/** Calls the function at a steady rate, in steps of 10 ms. */
 async function atRate(act: () => void, goOn: () => boolean): Promise<void> {
   for (let step = performance.now(); goOn(); step += 10) {
     for (let n = 0; n < input.perSecond / 100; n++) act();
@@ -50,7 +50,7 @@ async function floodRest(): Promise<void> {
   const headers = { 'content-type': 'application/json' };
   let pending = 0;
   const post = async () => {
-    // As many as a real client would have open; what the server does not take, it does not get.
+    // No more open requests than a real client has; further ones are left out while the server is slow.
     if (pending >= 256) return;
     pending += 1;
     const response = await fetch(`${input.url}/messages`, { method: 'POST', headers, body });

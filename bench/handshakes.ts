@@ -1,18 +1,18 @@
 /**
- * Refused handshakes on new connections, 6,000 a second: what the chat of others notices. Bare `Bun.serve`, which
- * refuses each of them unread, is the floor.
+ * Refused handshakes on new connections, 6,000 a second: the delay in a chat meanwhile. Bare `Bun.serve`, which
+ * refuses each of them unread, is the lower bound.
  */
-import { talk, talkAmid } from './knocking.ts';
+import { delays, delaysDuring } from './chat-delays.ts';
 import { atMost, BARE, type Result } from './result.ts';
 import { inTurns, type Scale, type Server, withFolder, withPeer, withServer } from './support.ts';
 
 export async function handshakes({ rounds, seconds }: Scale): Promise<Result[]> {
   const amid = async (server: Server, path: string) =>
-    (await talkAmid('ws', server, path, seconds)).p99;
+    (await delaysDuring('ws', server, path, seconds)).p99;
   const ms = await withFolder((folder) =>
     withServer({ DATA_DIR: folder }, (server) =>
       inTurns(rounds, {
-        calm: async () => (await talk(`${server.ws}/ws`, seconds)).p99,
+        calm: async () => (await delays(`${server.ws}/ws`, seconds)).p99,
         amid: () => amid(server, '/ws'),
         bare: () => withPeer('bare.ts', (peer) => amid(peer, '/')),
       }),
@@ -24,6 +24,6 @@ export async function handshakes({ rounds, seconds }: Scale): Promise<Result[]> 
   };
   return [
     { ...result, peer: ms.bare, peerName: BARE, aim: atMost(30, 'ms') },
-    { ...result, peer: ms.calm, peerName: 'the same while nobody knocks', aim: '' },
+    { ...result, peer: ms.calm, peerName: 'the same without them', aim: '' },
   ];
 }

@@ -1,17 +1,17 @@
 import { SQL } from 'bun';
 import { openDatabase } from '../src/db/index.ts';
 
-/** How many messages one statement makes. */
+/** Messages per statement. */
 const AT_ONCE = 250_000;
 /** Different words; the n-th is about as frequent as 1/n of the first, as in a language. */
 const VOCABULARY = 50_000;
 export const ROOM = 'history';
 
 /**
- * Makes a room with a number of messages of six to ten words each, in a database that has none, and what a
- * running Postgres would do to it by and by: statistics, and indexes that are in order.
+ * Makes a room with a number of messages of six to ten words each, in an empty database, then the upkeep that a
+ * running Postgres does over time: statistics, and the pending entries of its indexes.
  *
- * @returns how long that took, in seconds
+ * @returns the time it took, in seconds
  */
 export async function makeHistory(databaseUrl: string, messages: number): Promise<number> {
   const start = performance.now();
@@ -44,7 +44,7 @@ export async function makeHistory(databaseUrl: string, messages: number): Promis
       insert into messages (room_id, seq, rev, user_id, content, created_at)
         select ${room.id}::int, n, n, 1 + n % 1000, array_to_string(words, ' '), now() from said`;
   }
-  // One in a hundred was changed after it was posted.
+  // An edit of one message in a hundred.
   await client`update messages set rev = ${messages}::int + seq / 100 where seq % 100 = 0`;
   await client`update rooms set rev = (select max(rev) from messages) where id = ${room.id}`;
   await client`insert into word_cursors select id, rev from rooms`;

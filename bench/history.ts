@@ -11,7 +11,7 @@ const FEW = 10_000;
 const PAGE = 50;
 const ROUNDS = 300;
 
-/** What is asked of a room with so many messages. */
+/** Requests for a room with a number of messages. */
 const questions: [what: string, path: (messages: number) => string, aim: string][] = [
   ['the first page', () => `/messages?room=${ROOM}&limit=${PAGE}`, '≤ 2'],
   [
@@ -53,7 +53,7 @@ export async function history(): Promise<Result[]> {
       const results: Result[] = [];
       for (const [what, path, aim] of questions) {
         const [times, peers]: [number[], number[]] = [[], []];
-        // In turns, so that what else the machine does falls on both.
+        // In turns, so that other load on the machine affects both.
         for (let round = 0; round < ROUNDS; round++) {
           times.push(await timed(big.http + path(MANY)));
           peers.push(await timed(small.http + path(FEW)));

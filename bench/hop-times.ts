@@ -1,5 +1,5 @@
 /**
- * A load: one talks at a steady pace on the first server, and one listens on each.
+ * A load: one client sends at a steady pace on the first server, and one client on each server receives.
  *
  * Input: `{ urls, messagesPerSecond, seconds }`; output: for each url the median and the 99th percentile of
  * the milliseconds from sending to delivery.

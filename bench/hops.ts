@@ -4,7 +4,7 @@ import type { Result } from './result.ts';
 import { LOAD_CORE, redisUrl, runScript, type Server } from './support.ts';
 
 const pace = { messagesPerSecond: 100, seconds: 5 };
-/** Limits that nobody reaches, so that each message is counted, in Redis where there is one. */
+/** Limits too high to be reached, so that each message is counted, in Redis where there is one. */
 const counted = { MESSAGE_RATE: '100000', MESSAGE_BURST: '1000000' };
 
 interface Hop {

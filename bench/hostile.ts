@@ -1,12 +1,12 @@
 /**
- * What others notice of the worst that one client is known to send: the longest delay of their acks, and the
- * memory of the server. The peer is the same server before it. `bun bench/hostile.ts [folder]` measures the
- * server in another folder, such as an older version of this one.
+ * The worst known inputs of one client: the longest delay of another client's acks meanwhile, and the memory of the
+ * server. The peer is the same server before the input. `bun bench/hostile.ts [folder]` measures the server in
+ * another folder, such as an older version of this one.
  */
 import type { Result } from './result.ts';
 import { memoryOf, runScript, startServer } from './support.ts';
 
-/** Waits are given up after this many milliseconds. */
+/** The longest wait for an answer, in milliseconds. */
 const PATIENCE_MS = 30_000;
 const LARGE = { content: 'x'.repeat(4000), data: { text: 'x'.repeat(32_000) } };
 const key = 'key-of-the-back-end';
@@ -20,12 +20,12 @@ interface Client {
 }
 
 async function connect(server: Server, username: string, room: string, more = {}): Promise<Client> {
-  // Back ends are not limited; one measures.
+  // The witness is a back end, since these are not limited.
   const headers = username === 'witness' ? { authorization: `Bearer ${key}` } : {};
   const socket = new WebSocket(`${server.ws}/ws`, { headers } as never);
   const waiting = new Set<(frame: { type: string; id?: string }) => void>();
   socket.onmessage = ({ data }) => {
-    // What nobody waits for costs the measuring side as little as possible.
+    // Frames that nothing waits for are not parsed, so that the measuring side stays fast.
     if (waiting.size === 0) return;
     const frame = JSON.parse(data);
     for (const each of [...waiting]) each(frame);
@@ -58,7 +58,7 @@ const times = <T>(count: number, make: (n: number) => T) =>
 const marks = (count: number) =>
   'a\u0316\u0301\u0327'.slice(0, 1) + '\u0316\u0301\u0327'.repeat(count / 3);
 
-/** Someone else's longest wait for an ack while something is done, in milliseconds; Infinity when none came. */
+/** The longest wait of another client for an ack during `act`, in milliseconds; Infinity when none came. */
 async function delayDuring(server: Server, act: () => Promise<unknown>): Promise<number> {
   const witness = await connect(server, 'witness', 'witness');
   await witness.until(joined);
@@ -188,8 +188,9 @@ const cases: [
   [
     '60 connections × 600 messages at default limits',
     { MESSAGE_RATE: '20' },
-    // Their own work, and 144,000 frames to read, must not count as delay.
-    (server) => runScript('crowd.ts', { url: `${server.ws}/ws`, clients: 60, messages: 600 }),
+    // In a process of its own: its work, and reading 144,000 frames, must not count as delay.
+    (server) =>
+      runScript('burst-senders.ts', { url: `${server.ws}/ws`, clients: 60, messages: 600 }),
   ],
 ];
 

@@ -1,6 +1,6 @@
 /**
- * `bun run bench [name …] [--short]`: runs the benchmarks, all or those that are named, and prints a table.
- * `reach` names all that have something to reach, and writes their table and chart into docs/.
+ * `bun run bench [name …] [--short]`: runs the named benchmarks, or all, and prints a table.
+ * `reach` names all that have an aim, and writes their table and chart into docs/.
  */
 import { loadavg } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -45,10 +45,10 @@ const benchmarks: Record<string, (scale: Scale) => Promise<Result[]>> = {
   'slow-reader': slowReader,
 };
 
-/** Those that have something to reach. */
+/** Benchmarks that have an aim. */
 const reach = ['fan-out', 'others', 'latency', 'connections', 'resume', 'cluster', 'handshakes'];
 
-/** These take minutes, and run only when they are named. */
+/** Benchmarks that take minutes, and run only when they are named. */
 const slow = ['history', 'hostile'];
 
 const { positionals, values } = parseArgs({
@@ -75,7 +75,7 @@ for (const command of wanted) {
     const results = (await benchmarks[command]?.(scale)) ?? [];
     measured.push({ command, results });
   } catch (error) {
-    // The others are worth having all the same.
+    // A failed benchmark does not stop the others.
     console.error(`${command} failed:`, error);
     process.exitCode = 1;
   }

@@ -1,6 +1,6 @@
 /**
- * How long messages take at a steady pace, from sending to the members of their room: this server, on Postgres,
- * beside bare `Bun.serve`, which stores nothing.
+ * Delays of messages at a steady pace, from sending to delivery to the members of the room: this server, on
+ * Postgres, beside bare `Bun.serve`, which stores nothing.
  */
 import { atMost, BARE, type Result, ratioAtMost } from './result.ts';
 import {
@@ -17,7 +17,7 @@ import {
 const TEN_ROOMS = { rooms: 10, members: 1, senders: 1, perSecond: 60_000 };
 const BUSY = { rooms: 1, members: 100, senders: 10, perSecond: 9000 };
 const STEADY = { ...BUSY, perSecond: 2000 };
-/** Messages that the busy room has had before. */
+/** Messages in the busy room before the measurement. */
 const BEHIND = 100_000;
 
 interface Delays {
@@ -28,7 +28,7 @@ interface Delays {
   refusal: string;
 }
 
-/** Members of the room that the busy ones join, who fill it as fast as they can. */
+/** Members that fill the busy room, as fast as they can, before the measurement. */
 async function fill({ ws }: Server): Promise<void> {
   const load = { members: 10, senders: 10, outstanding: 100, seconds: 0, messages: BEHIND };
   await runScript('members.ts', { ...load, urls: [`${ws}/ws`], dialect: 'json' }, LOAD_CORE);

@@ -1,5 +1,5 @@
 /**
- * A load: members of a room of whom one talks at a steady pace, and one, if asked, stops reading.
+ * A load: members of a room, one of which sends at a steady pace, and one, if asked, stops reading.
  *
  * Input: `{ url, members, messagesPerSecond, seconds, isOneSlow }`; output: percentiles of the
  * milliseconds from sending to each delivery, and the `code` with which the slow one was closed.
@@ -20,7 +20,7 @@ const delays: number[] = [];
 
 function join(username: string, onFrame: (text: string) => void) {
   return rawWebSocket(input.url, (buffer, from, to) => {
-    // Enough of the frame to tell what it is and when it was sent.
+    // Enough of the frame for its type and the time it was sent.
     onFrame(buffer.toString('latin1', from, Math.min(to, from + 220)));
   }).then((socket) => {
     socket.send(JSON.stringify({ type: 'join', username, protocol: 1, room, since: '$' }));

@@ -1,10 +1,10 @@
 /**
- * A load: one room, its members, and some of them sending, each with a number of messages on the way.
- * Every member sees every message, so for each `senders` messages that a sender sees one is its own,
+ * A load: one room and its members, some of which send, each with a number of messages outstanding.
+ * Every member receives every message, so of each `senders` messages that a sender receives one is its own,
  * and it sends the next.
  *
  * Input: `{ urls, dialect, members, senders, outstanding, seconds }`, the members spread over the urls, and
- * `messages`, if it is to go on until the room has had so many; output: `{ deliveries, total }`, per second
+ * `messages`, if it is to run until the room has that many; output: `{ deliveries, total }`, per second
  * and in all.
  */
 import { drawnContent } from './contents.ts';
@@ -21,16 +21,16 @@ const input: {
   messages?: number;
 } = JSON.parse(process.argv[2] as string);
 
-const { subprotocol, speak } = dialects[input.dialect];
+const { subprotocol, connect } = dialects[input.dialect];
 let sent = 0;
 let deliveries = 0;
 let isStarted = false;
 
-/** Joins the room; the function that it returns has a sender begin. */
+/** Joins the room. @returns a function that makes a sender begin */
 async function enter(n: number): Promise<() => void> {
   const isSender = n < input.senders;
   const joined = Promise.withResolvers<void>();
-  const speech = speak({
+  const conversation = connect({
     name: `member${n}`,
     room: 'bench',
     send: (text) => socket.send(text),
@@ -39,7 +39,7 @@ async function enter(n: number): Promise<() => void> {
   const send = (count: number) => {
     const texts = Array.from({ length: count }, () => {
       sent += 1;
-      return speech.message(`${process.pid}-${sent}`, drawnContent(sent));
+      return conversation.message(`${process.pid}-${sent}`, drawnContent(sent));
     });
     socket.send(...texts);
   };
@@ -48,7 +48,7 @@ async function enter(n: number): Promise<() => void> {
   const socket = await rawWebSocket(
     input.urls[n % input.urls.length] as string,
     (buffer, from, to) => {
-      const messages = speech.hear(buffer, from, to);
+      const messages = conversation.receive(buffer, from, to);
       if (messages === 0 || !isStarted) return;
       deliveries += messages;
       if (!isSender) return;
@@ -59,14 +59,14 @@ async function enter(n: number): Promise<() => void> {
     },
     subprotocol,
   );
-  speech.join();
+  conversation.join();
   await joined.promise;
   return () => {
     if (isSender) send(input.outstanding);
   };
 }
 
-/** So many members join at once. */
+/** Members that join at once. */
 const GROUP = 50;
 const starts: (() => void)[] = [];
 for (let n = 0; n < input.members; n += GROUP) {

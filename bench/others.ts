@@ -1,4 +1,4 @@
-/** Deliveries a second in a room of 100: this server, durable on Postgres, beside others that pass for a chat. */
+/** Deliveries a second in a room of 100: this server, durable on Postgres, beside other chat and pub/sub servers. */
 import { deliveries, ourDeliveries } from './fan-out.ts';
 import { peers } from './peers/index.ts';
 import { NOTHING_STORED, type Result, ratioAtLeast } from './result.ts';

@@ -1,11 +1,11 @@
 /**
- * A load: rooms in which messages are sent at a steady pace, whatever becomes of those before (an open loop).
- * It sleeps between two steps of a millisecond, so that it takes no time from the server's database.
+ * A load: rooms in which messages are sent at a steady pace, without waiting for those before (an open loop).
+ * It sleeps between steps of a millisecond, so that it takes no processor time from the server's database.
  *
  * Input: `{ url, rooms, members, senders, perSecond, seconds }`, members and senders being those of one room and
- * the pace that of all rooms; output: `p50` and `p99` of the milliseconds from sending to the delivery at each
- * tenth member, how many messages a second were `offered`, and how many were `lost`, which count as if they had
- * come at the end, with the first `refusal`, if there was one.
+ * the pace that of all rooms; output: `p50` and `p99` of the milliseconds from sending to the delivery to each
+ * tenth member, the messages `offered` a second, and the number of `lost` ones, which count as if they had
+ * arrived at the end, with the first `refusal`, if there was one.
  */
 import { drawnContent } from './contents.ts';
 import { dialects } from './dialects/index.ts';
@@ -23,18 +23,18 @@ const input: {
 
 /** The first second warms up both sides. */
 const WARM_UP_MS = 1000;
-/** How long messages are waited for at the end. */
+/** The wait for outstanding messages at the end. */
 const PATIENCE_MS = 5000;
 const LISTENERS_OF = 10;
 const CONTENT = Buffer.from('"content":"');
 
 const sentAt: number[] = [];
-/** How many listeners each message has yet to come to. */
+/** The number of listeners that each message has yet to reach. */
 const missing: number[] = [];
 const delays: number[] = [];
 let first = Number.POSITIVE_INFINITY;
 let due = 0;
-/** The first error, if there was one. */
+/** The first error or close, if there was one. */
 let refusal = '';
 
 function take(buffer: Buffer, from: number): void {
@@ -49,16 +49,21 @@ function take(buffer: Buffer, from: number): void {
 async function enter(room: string, n: number): Promise<RawWebSocket> {
   const joined = Promise.withResolvers<void>();
   const send = (text: string) => socket.send(text);
-  const speech = dialects.json.speak({ name: `member${n}`, room, send, joined: joined.resolve });
+  const conversation = dialects.json.connect({
+    name: `member${n}`,
+    room,
+    send,
+    joined: joined.resolve,
+  });
   const isListener = n % LISTENERS_OF === 0;
   const socket = await rawWebSocket(input.url, (buffer, from, to) => {
-    if (speech.hear(buffer, from, to) > 0 && isListener) take(buffer, from);
+    if (conversation.receive(buffer, from, to) > 0 && isListener) take(buffer, from);
     else if (buffer[from + TELLING] === ERROR) refusal ||= buffer.toString('utf8', from, to);
   });
   void socket.closeCode.then((code) => {
     refusal ||= `closed with ${code}`;
   });
-  speech.join();
+  conversation.join();
   await joined.promise;
   return socket;
 }

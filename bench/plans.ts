@@ -1,6 +1,6 @@
 /**
- * `bun bench/plans.ts <database URL>`: prints how Postgres goes about pages, resumes and searches in the room
- * that `history-maker.ts` makes, as the server asks for them; docs/search.md shows it of ten million messages.
+ * `bun bench/plans.ts <database URL>`: prints the query plans of Postgres for pages, resumes and searches, as the
+ * server asks for them, in the room that `history-maker.ts` makes; docs/search.md shows them for ten million messages.
  */
 import { sql } from 'drizzle-orm';
 import { MessageReader } from '../src/chat/reader.ts';

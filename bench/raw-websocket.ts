@@ -3,11 +3,11 @@ import { connect } from 'bun';
 /** The first byte of a close frame. */
 const CLOSE = 0x88;
 
-/** A WebSocket client that costs next to nothing, so that a load measures the server. */
+/** A WebSocket client that costs almost nothing, so that a load measures the server. */
 export interface RawWebSocket {
   /** Sends frames, all of them in one write. */
   send(...texts: string[]): void;
-  /** Cuts the line. */
+  /** Ends the connection without a close frame. */
   close(): void;
   /** Stops reading, until `resume`. */
   pause(): void;
@@ -17,7 +17,7 @@ export interface RawWebSocket {
 }
 
 /**
- * Connects without TLS or compression. Frames are handed over where they lie in the buffer, not
+ * Connects without TLS or compression. Frames are passed on as positions in the buffer, not
  * decoded: RFC 6455, section 5.2.
  *
  * @param onFrame called with the buffer and where the payload begins and ends
@@ -33,7 +33,7 @@ export async function rawWebSocket(
   const upgraded = Promise.withResolvers<void>();
   let isUpgraded = false;
   let rest: Buffer = Buffer.alloc(0);
-  /** What the kernel has not taken yet. */
+  /** Bytes that the kernel has not accepted yet. */
   let unsent: Buffer = Buffer.alloc(0);
   const write = (bytes: Buffer) => {
     unsent = unsent.length > 0 ? Buffer.concat([unsent, bytes]) : bytes;
@@ -104,7 +104,7 @@ export async function rawWebSocket(
   return client;
 }
 
-/** The header and the payload of a text frame. The mask is zero, which is as good as any other here. */
+/** The header and the payload of a text frame. The mask is zero, which is valid and costs nothing. */
 function frameOf(text: string): [Buffer, Buffer] {
   const payload = Buffer.from(text);
   const { length } = payload;

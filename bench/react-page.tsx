@@ -1,6 +1,6 @@
 /** @jsxImportSource react */
 
-/** A list of messages in React that counts how often it and its lines render; run in a browser. */
+/** A list of messages in React that counts how often it and its items render; run in a browser. */
 import { memo, useEffect, useState } from 'react';
 import { createRoot } from 'react-dom/client';
 import type { ChatMessage } from '../client/index.ts';
@@ -29,7 +29,7 @@ function WithHook({ room }: { room: string }) {
   return <List messages={useMessages(room)} />;
 }
 
-/** The hook that everybody writes first. */
+/** The list as tutorials show it, with `useState`. */
 function WithState({ room: name }: { room: string }) {
   const room = useRoom(name);
   const [messages, setMessages] = useState<ChatMessage[]>([]);

@@ -5,7 +5,7 @@ import { ChatClient } from '../client/index.ts';
 
 export type Library = 'ours' | 'socket.io-client' | 'centrifuge-js';
 
-/** Connects, and calls with every message. */
+/** Connects, and calls back for every message. */
 const libraries: Record<Library, (url: string, received: () => void) => void> = {
   ours(url, received) {
     const chat = new ChatClient(url, { username: 'ana', outbox: false });

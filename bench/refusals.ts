@@ -1,12 +1,12 @@
 /**
- * Thousands with wrong passwords: what the chat of others notices, and what it costs in memory. And whether the
- * time of a refusal tells if there is an account, or a private room, of that name.
+ * Thousands of sign-ins with wrong passwords: the delay in a chat meanwhile, and the memory. And whether the
+ * time of a refusal reveals that an account, or a private room, of that name exists.
  */
-import { talk, talkAmid } from './knocking.ts';
+import { delays, delaysDuring } from './chat-delays.ts';
 import type { Result } from './result.ts';
 import { median, type Scale, type Server, withFolder, withServer } from './support.ts';
 
-/** How often each refusal is timed. */
+/** Measurements of each refusal. */
 const TIMED = 200;
 
 export function refusals({ seconds }: Scale): Promise<Result[]> {
@@ -24,9 +24,9 @@ async function wrongNames(server: Server, seconds: number): Promise<Result[]> {
       body: JSON.stringify(body),
     });
   await post('/users', { username: 'victim', password: 'correct horse battery' });
-  const calm = await talk(`${server.ws}/ws`, seconds);
-  const amid = await talkAmid('sessions', server, '/ws', seconds);
-  const peerName = 'the same while nobody knocks';
+  const calm = await delays(`${server.ws}/ws`, seconds);
+  const amid = await delaysDuring('sessions', server, '/ws', seconds);
+  const peerName = 'the same without them';
   const results: Result[] = [
     {
       what: 'delay, ms, median, amid wrong passwords',
@@ -67,7 +67,7 @@ async function wrongNames(server: Server, seconds: number): Promise<Result[]> {
   return results;
 }
 
-/** The medians of two requests, in milliseconds, one after the other so that both see the same machine. */
+/** The medians of two requests, in milliseconds, made in turns so that other load affects both. */
 async function timed(
   one: (n: number) => Promise<Response>,
   other: (n: number) => Promise<Response>,

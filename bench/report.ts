@@ -1,4 +1,4 @@
-/** Writes what the benchmarks of `reach` have measured: the table of docs/performance.md and its chart. */
+/** Writes the results of the benchmarks of `reach`: the table of docs/performance.md and its chart. */
 import { cpus } from 'node:os';
 import { SQL } from 'bun';
 import { chart } from './chart.ts';
@@ -26,7 +26,7 @@ export async function writeReport(results: Measured[], scale: Scale, load: numbe
   console.log(`${conditions.join('. ')}.\nwrote docs/performance.md and docs/performance.svg`);
 }
 
-/** What ran where, and for how long. */
+/** The machine, the versions and the length of the measurement. */
 async function describe({ rounds, seconds }: Scale, load: number): Promise<string[]> {
   const cores = cpus();
   const client = new SQL(postgresUrl, { max: 1 });

@@ -1,23 +1,23 @@
-/** One line of the table at the end. */
+/** A row of the table at the end. */
 export interface Result {
   what: string;
   value: number;
-  /** The same of a peer, measured in the same run. */
+  /** The value of a peer, measured in the same run. */
   peer: number;
   peerName: string;
-  /** What the ratio of the two should be; of what a `Reach` can tell, there is a bar in the chart. */
+  /** The aimed-for ratio of the two; a `Reach` has a bar in the chart. */
   aim: string | Reach;
 }
 
-/** Marks a peer whose messages are gone when it ends. */
+/** Marks a peer that loses its messages when it stops. */
 export const NOTHING_STORED = ', nothing stored';
 export const BARE = `bare Bun.serve${NOTHING_STORED}`;
 
-/** What is to be reached, by a figure itself or by its ratio to the peer's. */
+/** An aim, for a value itself or for its ratio to the peer's. */
 export interface Reach {
   of: 'figure' | 'ratio';
   limit: number;
-  /** Less is better: the limit is the most that it may be. */
+  /** Whether less is better: then the limit is a maximum. */
   isMost: boolean;
   unit: string;
 }
@@ -40,14 +40,14 @@ export const atMost = (limit: number, unit: string): Reach => ({
   isMost: true,
 });
 
-/** A result that has something to reach. */
+/** A result that has an aim. */
 export type Reaching = Result & { aim: Reach };
 
 export function isReaching<Kind extends Result>(result: Kind): result is Kind & Reaching {
   return typeof result.aim !== 'string';
 }
 
-/** How much of what is to be reached a result has: 1 is all of it. */
+/** The share of its aim that a result reaches: 1 is all of it. */
 export function shareOf({ value, peer, aim }: Reaching): number {
   const is = aim.of === 'ratio' ? value / peer : value;
   return aim.isMost ? aim.limit / is : is / aim.limit;
@@ -59,7 +59,7 @@ export function aimOf(aim: Result['aim']): string {
   return [sign, aim.limit.toLocaleString('en'), aim.unit].filter(Boolean).join(' ');
 }
 
-/** A number as a table shows it: four digits, by thousands. */
+/** Formats a number for a table: four digits, grouped by thousands. */
 export function figure(value: number, digits = 4): string {
   return Number(value.toPrecision(digits)).toLocaleString('en', { maximumFractionDigits: 3 });
 }

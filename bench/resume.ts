@@ -1,7 +1,7 @@
 /**
- * Five thousand clients of one room come back at once, having missed two hundred messages: to a server
- * that stayed up, and to one that was restarted. The peer is what each of them would cost if it read
- * from the database what it missed, one after the other.
+ * Five thousand clients of one room reconnect at once, having missed two hundred messages: to a server
+ * that stayed up, and to one that was restarted. The peer reads the missed messages from the database
+ * for each client, one after the other.
  */
 
 import { MessageReader } from '../src/chat/reader.ts';
@@ -51,7 +51,7 @@ function comeBack(): Promise<Rates[]> {
       const env = { DATABASE_URL: databaseUrl, PRESENCE_GRACE: '60' };
       const { seconds, transactions } = await withServer(env, ({ ws }) => {
         const input = { ...load, prepare, url: `${ws}/ws`, databaseUrl };
-        return runScript<Outcome>('returners.ts', input, LOAD_CORE);
+        return runScript<Outcome>('reconnecting-clients.ts', input, LOAD_CORE);
       });
       console.log(
         `${load.clients} clients, back at ${prepare ? 'a server that stayed up' : 'a restarted server'}, were current after ${seconds.toFixed(2)} s; the database saw ${transactions} transactions`,

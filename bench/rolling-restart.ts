@@ -1,6 +1,6 @@
 /**
- * Two servers behind the nginx of examples/, restarted one after the other while everyone talks: the
- * longest time in which each client heard nothing, beside the same without a restart.
+ * Two servers behind the nginx of examples/, restarted one after the other under load: the longest time
+ * in which each client received nothing, beside the same without a restart.
  */
 import { freePort } from '../test/support/free-port.ts';
 import { nginx, startNginx } from '../test/support/nginx.ts';

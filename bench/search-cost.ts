@@ -1,6 +1,6 @@
 /**
- * What the search costs those who write: messages that are committed and acknowledged while their words are
- * stored in the background, beside the same without it.
+ * The cost of the search to senders: messages that are committed and acknowledged while their words are
+ * stored in the background, beside the same without the search.
  */
 import { SQL } from 'bun';
 import { openDatabase } from '../src/db/index.ts';
@@ -10,7 +10,7 @@ import { inTurns, runScript, startServer, withDatabase } from './support.ts';
 const ROUNDS = 5;
 const CONNECTIONS = 10;
 
-/** @param said how many messages each room has had before: those of a young room are not in the index */
+/** @param said the earlier messages of each room: those of a young room are not in the index */
 async function acks(said: number, hasSearch: boolean): Promise<number> {
   return withDatabase(async (databaseUrl) => {
     const { close } = await openDatabase({ databaseUrl, dataDir: '' });

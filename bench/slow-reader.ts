@@ -1,6 +1,6 @@
 /**
- * A hundred members of a busy room, of whom one stops reading: what the other 99 notice, what becomes
- * of the memory of the server, and of the one. The peer is the same room while all of them read.
+ * A hundred members of a busy room, one of which stops reading: the delay of the other 99, the memory of the
+ * server, and the close code of that one. The peer is the same room while all of them read.
  */
 import type { Result } from './result.ts';
 import { memoryOf, runScript, startServer, withFolder } from './support.ts';
@@ -10,7 +10,7 @@ const load = { members: 100, messagesPerSecond: 250, seconds: 8 };
 interface Outcome {
   p50: number;
   p99: number;
-  /** The close code of the one that stopped, if it did. */
+  /** The close code of the slow reader, if there was one. */
   code?: number;
 }
 

@@ -5,31 +5,31 @@ import { SQL } from 'bun';
 
 const root = new URL('../', import.meta.url).pathname;
 
-/** The Postgres to measure on; benchmarks that need one are left out, and say so, when it is not there. */
+/** The Postgres to measure on; without it, benchmarks that need it are left out with a warning. */
 export const postgresUrl =
   process.env.TEST_POSTGRES_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres';
 
 /** The Redis to measure on. */
 export const redisUrl = process.env.TEST_REDIS_URL ?? 'redis://127.0.0.1:6379';
 
-/** One machine is the whole crowd. */
+/** All clients have one address, so that limits per address do not count. */
 const UNLIMITED = { MESSAGE_RATE: '0', REQUEST_RATE: '0', MAX_CONNECTIONS_PER_IP: '0' };
 
-/** How long a benchmark measures. */
+/** The length of a benchmark. */
 export interface Scale {
-  /** How often each contestant has its turn; the median counts. */
+  /** Turns of each contestant; the median counts. */
   rounds: number;
-  /** Of each turn, after one second to warm up. */
+  /** The length of each turn, after one second to warm up. */
   seconds: number;
 }
 
-/** Cores of their own, so that a server and its load do not share one. */
+/** The server and its load have a core each. */
 export const SERVER_CORE = 0;
 export const LOAD_CORE = 1;
 
 /** A load that takes longer than this is stuck. */
 const SCRIPT_TIMEOUT_MS = 180_000;
-/** A program that nobody hears of by then has not started, and one that has not stopped by then is killed. */
+/** A program that is not ready after this time has failed to start; one that is still running is killed. */
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
 
@@ -37,7 +37,7 @@ export function median(values: number[]): number {
   return values.toSorted((a, b) => a - b)[values.length >> 1] as number;
 }
 
-/** Has all contestants measured in turns, so that what else the machine does falls on each, and gives their medians. */
+/** Measures all contestants in turns, so that other load on the machine affects each. @returns their medians */
 export async function inTurns<Name extends string>(
   rounds: number,
   contestants: Record<Name, () => Promise<number>>,
@@ -60,7 +60,7 @@ function onCore(core: number | undefined, command: string[]): string[] {
     : ['taskset', '-c', String(core), ...command];
 }
 
-/** What runs must not outlive a run that is interrupted. */
+/** Programs to be killed when the run is interrupted. */
 const running = new Set<Bun.Subprocess>();
 process.on('exit', () => {
   for (const child of running) child.kill('SIGKILL');
@@ -74,7 +74,7 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-/** A server in a process of its own: this one, unless the command names another. */
+/** Starts a server in a process of its own: this one, unless the command names another. */
 export async function startServer(
   env: Record<string, string>,
   command = [process.execPath, 'src/index.ts'],
@@ -105,7 +105,7 @@ export async function startServer(
   throw new Error('the server did not start');
 }
 
-/** This server, on the core for servers, for the time of `use`. */
+/** Starts this server on the core for servers, for the time of `use`. */
 export function withServer<T>(
   env: Record<string, string>,
   use: (server: Server) => Promise<T>,
@@ -113,14 +113,14 @@ export function withServer<T>(
   return during(startServer(env, [process.execPath, 'src/index.ts'], SERVER_CORE), use);
 }
 
-/** A peer that is a script of this folder, on the core for servers, for the time of `use`. */
+/** Starts a peer that is a script of this folder on the core for servers, for the time of `use`. */
 export function withPeer<T>(script: string, use: (server: Server) => Promise<T>): Promise<T> {
   const runtime = script.endsWith('.mjs') ? Bun.which('node') : undefined;
   const command = [runtime ?? process.execPath, `bench/peers/${script}`];
   return during(startServer({}, command, SERVER_CORE), use);
 }
 
-/** What has been started, for the time of `use`. */
+/** Stops a started program after `use`. */
 export async function during<Started extends { stop(): Promise<void> }, T>(
   starting: Promise<Started>,
   use: (started: Started) => Promise<T>,
@@ -134,7 +134,7 @@ export async function during<Started extends { stop(): Promise<void> }, T>(
 }
 
 /**
- * A server that is not ours and tells nobody when it is ready: it is once something listens on the port.
+ * Starts a server of another project, which is ready once something listens on the port.
  *
  * @param env what the program needs besides the path
  */
@@ -177,7 +177,7 @@ async function stop(child: Bun.Subprocess): Promise<void> {
   running.delete(child);
 }
 
-/** What a process has in memory, in MiB; Linux alone tells. */
+/** The memory (RSS) of a process, in MiB; on Linux only. */
 export function memoryOf(pid: number): number {
   try {
     const status = readFileSync(`/proc/${pid}/status`, 'utf8');
@@ -187,10 +187,10 @@ export function memoryOf(pid: number): number {
   }
 }
 
-/** Seconds of processor time that a process has used; Linux alone tells. */
+/** Seconds of processor time that a process has used; on Linux only. */
 export function cpuOf(pid: number): number {
   try {
-    // Behind the name, which may hold spaces: proc(5).
+    // The fields after the name, which may hold spaces: proc(5).
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
     return (Number(fields[11]) + Number(fields[12])) / 100;
   } catch {
@@ -198,7 +198,7 @@ export function cpuOf(pid: number): number {
   }
 }
 
-/** The same of all processes of a name, such as those of Postgres. */
+/** The same for all processes of a name, such as those of Postgres. */
 export function cpuOfAll(name: string): number {
   const pids = readdirSync('/proc').filter((pid) => {
     try {
@@ -230,7 +230,7 @@ export async function runScript<Output>(
   return JSON.parse(text);
 }
 
-/** A folder for the time of `use`. */
+/** Makes a folder for the time of `use`. */
 export async function withFolder<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'ws-chat-bench-'));
   try {
@@ -240,7 +240,7 @@ export async function withFolder<T>(use: (folder: string) => Promise<T>): Promis
   }
 }
 
-/** A new database on the Postgres, for the time of `use`. */
+/** Makes a new database on the Postgres, for the time of `use`. */
 export async function withDatabase<T>(use: (url: string) => Promise<T>): Promise<T> {
   const admin = new SQL(postgresUrl, { max: 1 });
   const name = `ws_chat_bench_${crypto.randomUUID().replaceAll('-', '')}`;

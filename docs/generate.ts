@@ -1,6 +1,6 @@
 /**
  * Writes the tables of docs/protocol.md, from the schemas and codes that the server itself uses:
- * `bun run docs`. What stands between `<!-- table: … -->` and `<!-- end -->` is replaced.
+ * `bun run docs`. The text between `<!-- table: … -->` and `<!-- end -->` is replaced.
  */
 import type { TObject, TSchema } from '@sinclair/typebox';
 import { closeCodes, errorCodes } from '../src/errors.ts';
@@ -46,7 +46,7 @@ const tables: Record<string, () => string[][]> = {
   ],
 };
 
-/** The text with its tables as they should be. @throws for the name of a table that does not exist */
+/** The text with its tables up to date. @throws for the name of a table that does not exist */
 export function withTables(text: string): string {
   return text.replace(/(<!-- table: (.+) -->\n)[\s\S]*?(<!-- end -->)/g, (_, start, name, end) => {
     const table = tables[name];
@@ -61,7 +61,7 @@ function markdown([head = [], ...rows]: string[][]): string {
   return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
 }
 
-/** Of each frame its fields, those that may be missing with a `?`, and what it does. */
+/** The fields of each frame, optional ones with a `?`, and its purpose. */
 function framesOf(frames: Record<string, TSchema>): string[][] {
   return Object.entries(frames).flatMap(([type, schema]) =>
     variantsOf(schema).map((variant) => [
@@ -74,7 +74,7 @@ function framesOf(frames: Record<string, TSchema>): string[][] {
   );
 }
 
-/** What each field is; where it is the same in several frames, once. */
+/** The description of each field, only once if it is the same in several frames. */
 function fieldsOf(frames: Record<string, TSchema>): string[][] {
   const found = new Map<string, { name: string; types: Set<string>; meaning: string }>();
   for (const [type, schema] of Object.entries(frames)) {
@@ -97,7 +97,7 @@ function variantsOf(schema: TSchema): TObject[] {
   return schema.anyOf ?? [schema];
 }
 
-/** Without the type, and the `timestamp` of a client, which is ignored. */
+/** The fields without the type, and without the `timestamp` of a client, which is ignored. */
 function namesIn({ properties }: TObject): string[] {
   return Object.keys(properties).filter(
     (name) => name !== 'type' && (name !== 'timestamp' || properties[name]?.type === 'string'),

@@ -1,30 +1,30 @@
-/** One connection of a load, as its dialect sees it. */
+/** A connection of a load, as its dialect sees it. */
 export interface Member {
   name: string;
   room: string;
   send(text: string): void;
-  /** To be called when the server has let the member in. */
+  /** Called when the server has admitted the member. */
   joined(): void;
 }
 
-/** How one member talks to its server. */
-export interface Speech {
+/** The frames between a member and its server. */
+export interface Conversation {
   /** Joins the room, on a connection that is open. */
   join(): void;
-  /** The frame that says something in the room. */
+  /** Makes the frame that posts a message to the room. */
   message(id: string, content: string): string;
-  /** Takes a frame, where it lies in the buffer; returns how many messages of the room it brings. */
-  hear(buffer: Buffer, from: number, to: number): number;
+  /** Handles a frame at its position in the buffer. @returns the number of messages of the room in it */
+  receive(buffer: Buffer, from: number, to: number): number;
 }
 
-/** How the clients of a server talk to it. */
+/** The protocol between a server and its clients. */
 export interface Dialect {
-  /** Of WebSocket, where the server asks for one. */
+  /** The WebSocket subprotocol, where the server needs one. */
   subprotocol?: string;
-  speak(member: Member): Speech;
+  connect(member: Member): Conversation;
 }
 
-/** A message as this server would show it, for those of its peers that pass on what they get. */
+/** A message as this server would show it, for peers that pass messages on unchanged. */
 export function shownMessage(
   { name: username, room }: Member,
   clientId: string,

@@ -5,9 +5,9 @@ import { nchan } from './nchan.ts';
 import { socketIo } from './socket-io.ts';
 import { xmpp } from './xmpp.ts';
 
-export type { Dialect, Speech } from './dialect.ts';
+export type { Conversation, Dialect } from './dialect.ts';
 
-/** Every way of talking that a load knows, by the name that its input gives. */
+/** All dialects, by the name in the input of a load. */
 export const dialects = {
   json,
   batched,

@@ -1,22 +1,22 @@
 import type { Dialect, Member } from './dialect.ts';
 
-/** Which letter tells the frames that matter from others, such as an `ack`. */
+/** The position of the letter that distinguishes the relevant frames from others, such as an `ack`. */
 export const TELLING = 9;
 const MESSAGE = 'm'.charCodeAt(0);
 const JOINED = 'j'.charCodeAt(0);
 const CHANGES = 'c'.charCodeAt(0);
 export const ERROR = 'e'.charCodeAt(0);
-/** A server that has no time for a join is asked again. */
+/** The pause before a refused join is tried again. */
 const PAUSE_MS = 200;
 const REV = Buffer.from('"rev":');
 
-/** Ours, and that of the peers that are written for this benchmark. */
-export const json: Dialect = { speak: (member) => speak(member, {}) };
+/** Our protocol, which the peers written for this benchmark use too. */
+export const json: Dialect = { connect: (member) => connect(member, {}) };
 
-/** Ours, with live changes in batches. */
-export const batched: Dialect = { speak: (member) => speak(member, { batch: true }) };
+/** Our protocol, with live changes in batches. */
+export const batched: Dialect = { connect: (member) => connect(member, { batch: true }) };
 
-function speak({ name: username, room, send, joined }: Member, more: object) {
+function connect({ name: username, room, send, joined }: Member, more: object) {
   let isIn = false;
   const join = () =>
     send(JSON.stringify({ type: 'join', username, protocol: 1, room, since: '$', ...more }));
@@ -24,7 +24,7 @@ function speak({ name: username, room, send, joined }: Member, more: object) {
     join,
     message: (id: string, content: string) =>
       JSON.stringify({ type: 'message', room, content, id }),
-    hear(buffer: Buffer, from: number, to: number) {
+    receive(buffer: Buffer, from: number, to: number) {
       const type = buffer[from + TELLING];
       if (type === MESSAGE) return 1;
       if (type === CHANGES) return changesIn(buffer, from, to);
@@ -37,7 +37,7 @@ function speak({ name: username, room, send, joined }: Member, more: object) {
   };
 }
 
-/** The `rev`s of a batch rise by one, so the first and the last tell how many there are. */
+/** Counts the changes of a batch by its first and last `rev`, since these rise by one. */
 function changesIn(buffer: Buffer, from: number, to: number): number {
   const revAt = (at: number) =>
     Number.parseInt(buffer.toString('latin1', at + REV.length, at + REV.length + 16), 10);

@@ -5,9 +5,9 @@ const SPACE = 32;
 const ZERO = 48;
 const M = 77;
 
-/** The text protocol of NATS, whose lines and payloads do not keep to the frames of WebSocket. */
+/** The text protocol of NATS, whose lines and payloads may cross WebSocket frames. */
 export const nats: Dialect = {
-  speak(member) {
+  connect(member) {
     const { room, send, joined } = member;
     /** Bytes of a payload that are still to come. */
     let payload = 0;
@@ -18,7 +18,7 @@ export const nats: Dialect = {
         const text = shownMessage(member, id, content);
         return `PUB ${room} ${Buffer.byteLength(text)}\r\n${text}\r\n`;
       },
-      hear(buffer, from, to) {
+      receive(buffer, from, to) {
         let messages = 0;
         for (let at = from; at < to; ) {
           if (payload > 0) {

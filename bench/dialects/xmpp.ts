@@ -6,10 +6,10 @@ const client = 'xmlns="jabber:client"';
 /** XMPP over WebSocket (RFC 7395) and its rooms (XEP-0045), as an anonymous user. */
 export const xmpp: Dialect = {
   subprotocol: 'xmpp',
-  speak({ name, room, send, joined }) {
+  connect({ name, room, send, joined }) {
     const address = `${room}@conference.localhost`;
     const sasl = 'xmlns="urn:ietf:params:xml:ns:xmpp-sasl"';
-    /** What to answer to which stanza, up to the join. */
+    /** The answers to the server's stanzas, up to the join. */
     const steps: [RegExp, () => void][] = [
       [/<mechanisms/, () => send(`<auth ${sasl} mechanism="ANONYMOUS"/>`)],
       [/^<success/, () => send(OPEN)],
@@ -33,7 +33,7 @@ export const xmpp: Dialect = {
       join: () => send(OPEN),
       message: (id, content) =>
         `<message ${client} to="${address}" type="groupchat" id="${id}"><body>${content}</body></message>`,
-      hear(buffer, from, to) {
+      receive(buffer, from, to) {
         const [step] = steps;
         if (!step) return buffer.toString('latin1', from, from + 8) === '<message' ? 1 : 0;
         const [awaited, act] = step;

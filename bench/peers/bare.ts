@@ -1,9 +1,9 @@
-/** The least that can pass for a chat: Bun's own publish, the same bytes, nothing stored or promised. */
+/** The minimum of a chat: Bun's own publish, the same bytes, nothing stored or guaranteed. */
 let seq = 0;
 const server = Bun.serve({
   port: 0,
   hostname: '127.0.0.1',
-  // It takes all tokens for bad ones.
+  // Every token is refused.
   fetch: (request, server) =>
     !request.url.includes('token=') && server.upgrade(request)
       ? undefined

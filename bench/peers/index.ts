@@ -47,5 +47,5 @@ const twoQueries: Peer = {
     }),
 };
 
-/** All whose deliveries are measured beside ours. */
+/** All servers whose deliveries are measured beside ours. */
 export const peers: Peer[] = [nats, nchan, socketIo, nodeWs, ejabberd, twoQueries];

@@ -7,7 +7,7 @@ import { type Peer, programOf, versionOf } from './peer.ts';
 const program = programOf('nginx') ?? '';
 const module = '/usr/lib/nginx/modules/ngx_nchan_module.so';
 
-/** Whoever is connected is in the one channel. It keeps as many messages as the load can have under way. */
+/** Every connection is in the same channel, which keeps as many messages as the load can have outstanding. */
 const config = (port: number, folder: string) => `
 load_module ${module};
 daemon off;

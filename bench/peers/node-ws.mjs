@@ -1,4 +1,4 @@
-// A chat as the README of `ws` has it: a loop over the sockets, nothing stored or promised.
+// A chat as the README of `ws` has it: a loop over the sockets, nothing stored or guaranteed.
 import { createServer } from 'node:http';
 import { WebSocket, WebSocketServer } from 'ws';
 

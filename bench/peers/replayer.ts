@@ -1,6 +1,6 @@
 /**
- * Says the same messages to whoever enters, as fast as they go out, in the protocol of the client library
- * that connects: ours, socket.io-client's or centrifuge-js's. Each frame holds one message.
+ * Sends the same messages to every client that connects, as fast as possible, in the protocol of its client
+ * library: ours, socket.io-client's or centrifuge-js's. Each frame holds one message.
  */
 const [, , count = '1'] = process.argv;
 

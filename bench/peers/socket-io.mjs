@@ -1,4 +1,4 @@
-// A chat as Socket.IO's guide has it: rooms, broadcast, nothing stored or promised.
+// A chat as Socket.IO's guide has it: rooms, broadcast, nothing stored or guaranteed.
 import { createServer } from 'node:http';
 import { Server } from 'socket.io';
 

@@ -1,6 +1,6 @@
 /**
  * A chat as samples of Bun and Drizzle have it: each message is two queries, one for the user and one that
- * inserts, and then a loop over the sockets. Stored in `DATABASE_URL`; no order, no resume, no repeats found.
+ * inserts, and then a loop over the sockets. Stored in `DATABASE_URL`; no order, no resume, no duplicates found.
  */
 import { type ServerWebSocket, SQL } from 'bun';
 import { eq } from 'drizzle-orm';

@@ -48,7 +48,7 @@ export interface OpenBus {
   close(): Promise<void>;
 }
 
-/** What every bus promises, on one server and between those that share it. */
+/** The guarantees of every bus, on one server and between servers that share it. */
 export function busContract(open: () => Promise<OpenBus>, test: ReturnType<typeof testWith>) {
   let opened: OpenBus;
   beforeAll(async () => {
@@ -56,7 +56,7 @@ export function busContract(open: () => Promise<OpenBus>, test: ReturnType<typeo
   });
   afterAll(() => opened?.close());
 
-  test('an event is with every listener when publish returns, in order', async () => {
+  test('publish returns once every listener has the event, in order', async () => {
     const { bus } = opened;
     const listeners = [new Listener(bus), new Listener(bus)];
     for (let n = 0; n < 100; n++) bus.publish(note(n));

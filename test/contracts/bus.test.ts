@@ -99,7 +99,7 @@ describe('the bus over Redis Streams', () => {
   });
 
   testWithOwnRedis(
-    'a reader that was cut off continues from its position, after a resync',
+    'a reader whose connection was cut continues from its cursor, after a resync',
     async () => {
       const proxy = await cuttableProxy(url);
       const [one, other] = [await join(url, 'cut'), await join(proxy.url, 'cut')];
@@ -143,7 +143,7 @@ describe('the bus over Redis Streams', () => {
   });
 
   testWithOwnRedis(
-    'events that a slow Redis cannot take make the others resync, and do not pile up',
+    'events that a slow Redis does not accept make the other servers resync, and do not pile up',
     async () => {
       const own = await ownRedis();
       const [one, other] = [await join(own.url, 'slow'), await join(own.url, 'slow')];
@@ -201,7 +201,7 @@ describe('the bus over Redis Streams', () => {
   );
 
   testWithOwnRedis(
-    'a server without a sign of life is lost, and learns of that when it is back',
+    'a server without heartbeats counts as lost, and is informed of that when it is back',
     async () => {
       const proxy = await cuttableProxy(url);
       const [one, other] = [await join(url, 'lost'), await join(proxy.url, 'lost')];

@@ -26,10 +26,10 @@ const clock = systemClock;
 const limits = new Limits({ clock }, readSettings(UNLIMITED));
 const KEY = { kind: 'key' } as const;
 
-/** What a full queue takes to be stored is a matter of the machine; what is not in time is tried elsewhere. */
+/** Generous, since the time to store a full queue depends on the machine; other tests cover deadlines. */
 const PATIENCE_S = 25;
 
-/** What holds on each of the three databases. */
+/** The guarantees of each of the three databases. */
 export function databaseContract(
   name: string,
   open: (patience: { databaseTimeout: number }) => Promise<OpenDatabase>,
@@ -96,7 +96,7 @@ export function databaseContract(
       expect(counter?.rev).toBe(2000);
     });
 
-    test('keeps contents to the letter', async () => {
+    test('stores contents unchanged', async () => {
       const { post, messages, room, user } = await scene();
       const contents = ['{"a",NULL,\\}', 'NULL', '\\', '"', "it's", ' \t\n x ', '🎉日本', "');--"];
       for (const content of contents) await post({ room, user, content, clientId: content });
@@ -159,7 +159,7 @@ export function databaseContract(
       }
     });
 
-    test('accepts no more than its bound at once, and stores all it accepts', async () => {
+    test('bounds the waiting messages, and stores all that it accepts', async () => {
       const { post, messages, room, user } = await scene();
       const content = 'x'.repeat(4000);
       const results = await Promise.allSettled(

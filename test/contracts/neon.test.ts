@@ -15,7 +15,7 @@ databaseContract(
 );
 
 testWithPostgres(
-  'sessions at Neon have deadlines, which its proxy would drop from their start',
+  'sessions at Neon have deadlines, although its proxy drops them from the start parameters',
   async () => {
     const opened = await openDatabase({
       databaseUrl: relay?.url ?? '',
@@ -34,7 +34,7 @@ testWithPostgres(
   },
 );
 
-testWithPostgres('an address of Neon’s pooler is taken for one', async () => {
+testWithPostgres('an address of Neon’s pooler is recognised as one', async () => {
   const url = new URL(relay?.url ?? '');
   url.hostname = url.hostname.replace('.', '-pooler.');
   const opened = await openDatabase({ databaseUrl: url.href, dataDir: '' });

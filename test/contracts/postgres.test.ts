@@ -30,25 +30,22 @@ databaseContract(
   testWithPgBouncer,
 );
 
-testWithPostgres(
-  'sessions have deadlines of their own, but for those behind a pooler',
-  async () => {
-    const deadlines = sql`
+testWithPostgres('sessions have deadlines of their own, except behind a pooler', async () => {
+  const deadlines = sql`
     select current_setting('lock_timeout') as lock, current_setting('statement_timeout') as statement,
       current_setting('idle_in_transaction_session_timeout') as idle`;
-    for (const [url, isPooled, expected] of [
-      [databaseUrl, false, { lock: '1500ms', statement: '1750ms', idle: '2s' }],
-      [pooler?.url ?? '', true, { lock: '0', statement: '0', idle: '0' }],
-    ] as const) {
-      const opened = await openDatabase({ databaseUrl: url, dataDir: '', databaseTimeout: 2 });
-      expect(opened.isPooled).toBe(isPooled);
-      for (const db of [opened.db, opened.writes]) {
-        expect(await rows<object>(db, deadlines)).toEqual([expected]);
-      }
-      await opened.close();
+  for (const [url, isPooled, expected] of [
+    [databaseUrl, false, { lock: '1500ms', statement: '1750ms', idle: '2s' }],
+    [pooler?.url ?? '', true, { lock: '0', statement: '0', idle: '0' }],
+  ] as const) {
+    const opened = await openDatabase({ databaseUrl: url, dataDir: '', databaseTimeout: 2 });
+    expect(opened.isPooled).toBe(isPooled);
+    for (const db of [opened.db, opened.writes]) {
+      expect(await rows<object>(db, deadlines)).toEqual([expected]);
     }
-  },
-);
+    await opened.close();
+  }
+});
 
 testWithPostgres('ten servers may migrate one empty Postgres at once', async () => {
   const empty = await freshPostgres();

@@ -106,7 +106,7 @@ test('the unsent messages of a killed tab are sent by the next one, once and in 
   );
 }, 60_000);
 
-test('what could not be loaded when it was first needed is loaded when it can be', async () => {
+test('a part of the library that could not be loaded when it was first needed is loaded when it can be', async () => {
   const server = await startServer();
   const room = fresh('room');
   const page = await emptyPage(site({}));
@@ -129,7 +129,7 @@ test('what could not be loaded when it was first needed is loaded when it can be
   expect(changed).toEqual(['hi', 'here']);
 }, 60_000);
 
-test('two users of one browser, who are known by their tokens alone, do not share a connection', async () => {
+test('two users of one browser, who are identified by their tokens alone, do not share a connection', async () => {
   const server = await startServer();
   const [ana, ben, room] = [fresh('ana'), fresh('ben'), fresh('room')];
   const tokens = [await server.register(ana), await server.register(ben)];
@@ -149,7 +149,7 @@ test('two users of one browser, who are known by their tokens alone, do not shar
   expect(stored.map(({ username }: Record<string, string>) => username)).toEqual([ana, ben]);
 }, 60_000);
 
-test('two users of one browser, who are known by their tokens alone, do not share an outbox', async () => {
+test('two users of one browser, who are identified by their tokens alone, do not share an outbox', async () => {
   const server = await startServer();
   const proxy = await flakyProxy(server.url);
   const [ana, ben, room] = [fresh('ana'), fresh('ben'), fresh('room')];
@@ -222,7 +222,7 @@ test('all tabs of a page share one socket, which another tab takes over when its
   expect(new Set(seen).size).toBe(seen.length);
 }, 60_000);
 
-test('when the tab that has the shared socket freezes another one takes over, and there is one again when it wakes', async () => {
+test('when the tab with the shared socket freezes, another one takes over, and there is a single socket again when it wakes', async () => {
   const server = await startServer();
   const proxy = await flakyProxy(server.url);
   const [username, room] = [fresh('ana'), fresh('room')];

@@ -55,7 +55,7 @@ test('every example is listed, and everything listed is there', () => {
   expect(listed.toSorted()).toEqual(there.toSorted());
 });
 
-test('a bot of less than 20 lines rolls dice, and another one greets those who come', async () => {
+test('a bot of less than 20 lines rolls dice, and another one greets users who join', async () => {
   for (const bot of ['dice-bot.mjs', 'welcome-bot.ts']) {
     expect(read(bot).split('\n').length).toBeLessThan(20);
     run(bot);
@@ -71,7 +71,7 @@ test('a bot of less than 20 lines rolls dice, and another one greets those who c
   await (await inRoom(ben, 'general')).hears(new RegExp(`^Hello ${ben}! There are \\d+ of us.$`));
 }, 60_000);
 
-test('prices and figures of the server are shown as they come, and only those of the back end', async () => {
+test('prices and figures of the server are shown live, and only those from the back end', async () => {
   const [ticker, dashboard] = [await open('ticker.html'), await open('dashboard.html')];
   run('ticker.mjs');
   run('dashboard.mjs');
@@ -93,7 +93,7 @@ test('prices and figures of the server are shown as they come, and only those of
   expect(await ticker.textContent('table')).not.toContain('FAKE');
 }, 60_000);
 
-test('a game of two is as it was after a reload, and cannot be cheated', async () => {
+test('a game of two players survives a reload, and refuses invalid moves', async () => {
   const [ana, ben] = [fresh('ana'), fresh('ben')];
   const first = await open('game.html', ana);
   const second = await open('game.html', ben);
@@ -129,7 +129,7 @@ test('a game of two is as it was after a reload, and cannot be cheated', async (
   }
 }, 60_000);
 
-test('a back end notifies a user who is away, and one who is there', async () => {
+test('a back end notifies an offline user and an online one', async () => {
   const ana = fresh('ana');
   await server.post('/users', { username: ana });
   expect(await run('notify.mjs', ana, 'Your order is on its way').exited).toBe(0);
@@ -156,7 +156,7 @@ test('an echo comes by WebSocket and by SSE, with the time it took', async () =>
   }
 }, 60_000);
 
-test('the chat in React runs as it is started, with hot reload that keeps its socket', async () => {
+test('the chat in React runs with its own start command, and hot reload keeps its socket', async () => {
   const project = temporaryFolder();
   for (const part of ['client', 'examples/react-chat', 'src', 'tsconfig.json', 'package.json']) {
     cpSync(join(root, part), join(project, part), { recursive: true });

@@ -73,7 +73,7 @@ test('in strict mode there is one socket, a room is entered once and left once, 
   expect(faults()).toEqual([]);
 }, 60_000);
 
-test('a message renders once, and only the components of its room that show messages', async () => {
+test('a message renders once, and only in components that show messages of its room', async () => {
   const { page, faults } = await open();
   const [busy, quiet] = [fresh('busy'), fresh('quiet')];
   await show(page, { url: server.url, username: fresh('ana'), rooms: [busy, quiet] });
@@ -103,7 +103,7 @@ test('a message renders once, and only the components of its room that show mess
   expect(faults()).toEqual([]);
 }, 60_000);
 
-test('a room of a render that is never shown is left again', async () => {
+test('a room of a discarded render is left again', async () => {
   const { page, count } = await open();
   const [room, suspended] = [fresh('room'), fresh('suspended')];
   await show(page, { url: server.url, username: fresh('ana'), rooms: [room], suspended });
@@ -113,7 +113,7 @@ test('a room of a render that is never shown is left again', async () => {
   expect(count('leave', room)).toBe(0);
 }, 60_000);
 
-test('rendering on a server asks nothing of the chat', async () => {
+test('rendering on a server sends no request to the chat', async () => {
   const asked: string[] = [];
   const knocked = Bun.serve({
     port: 0,
@@ -131,7 +131,7 @@ test('rendering on a server asks nothing of the chat', async () => {
   expect(asked).toEqual(['/first', '/second']);
 });
 
-test('what a server renders is taken over by the browser without a complaint, and comes to life', async () => {
+test('server-rendered markup hydrates without a warning, and becomes live', async () => {
   const [username, room] = [fresh('ana'), fresh('room')];
   const ben = await server.enter(fresh('ben'), room);
   ben.send({ type: 'message', room, content: 'from before' });
@@ -148,7 +148,7 @@ test('what a server renders is taken over by the browser without a complaint, an
   expect(faults()).toEqual([]);
 }, 60_000);
 
-test('notifications that are shown first on an open connection come live', async () => {
+test('notifications that are first shown on an open connection arrive live', async () => {
   const { page, sockets, faults } = await open();
   const username = fresh('ana');
   const props = { url: server.url, username, rooms: [], hasBell: false };
@@ -165,7 +165,7 @@ test('notifications that are shown first on an open connection come live', async
   expect(faults()).toEqual([]);
 }, 60_000);
 
-test('notifications are loaded, come live, and are gone once they are read', async () => {
+test('notifications are loaded, arrive live, and are gone once they are read', async () => {
   const { page, faults } = await open();
   const username = fresh('ana');
   await server.post('/users', { username });

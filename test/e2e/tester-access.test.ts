@@ -16,7 +16,7 @@ async function expectNoViolation(page: Page, state: string): Promise<void> {
   if (!(await page.evaluate('typeof axe === "object"'))) await page.evaluate(axe);
   for (const colorScheme of ['light', 'dark'] as const) {
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    // What fades in is judged when it is there.
+    // Elements that fade in are checked once they are visible.
     await page.evaluate(async () => {
       const ends = document.getAnimations().flatMap((animation) => {
         const isEndless = animation.effect?.getComputedTiming().iterations === Infinity;
@@ -44,7 +44,7 @@ async function closeSheet(page: Page): Promise<void> {
 }
 
 describe('axe-core finds no violation, light or dark,', () => {
-  test('on the first visit, and at a wrong name', async () => {
+  test('on the first visit, and with an invalid name', async () => {
     const { page } = await visitor('/test', server.url);
     await expectNoViolation(page, 'first visit');
     await page.getByLabel('Name', { exact: true }).fill('two words');
@@ -85,7 +85,7 @@ describe('axe-core finds no violation, light or dark,', () => {
     await expectNoViolation(page, 'Second person');
   });
 
-  test('while the wire is cut, and when it is mended', async () => {
+  test('while the connection is cut, and when it is restored', async () => {
     const { page } = await guest(server.url, 'ana', fresh('room'));
     await panel(page, 'Cut the wire');
     await expectNoViolation(page, 'whole');
@@ -189,7 +189,7 @@ describe('the tester page for everybody', () => {
     await page.locator('.composer textarea:focus').waitFor();
   });
 
-  test('speaks English and Indonesian, by the browser’s wish and by a switch', async () => {
+  test('speaks English and Indonesian, by the browser’s setting and by a switch', async () => {
     const { page } = await guest(server.url, 'ana', fresh('room'));
     await page.getByRole('button', { name: 'Bahasa Indonesia' }).click();
     await page.getByRole('button', { name: 'Keluar', exact: true }).waitFor();
@@ -198,7 +198,7 @@ describe('the tester page for everybody', () => {
     await other.page.getByRole('button', { name: 'Sambungkan' }).waitFor();
   });
 
-  test('no text is outside of the two tables, and none is missing in either', async () => {
+  test('every text of the page is in both tables of languages', async () => {
     expect(Object.keys(id)).toEqual(Object.keys(en));
     for (const [key, text] of Object.entries({ ...en, ...id }))
       expect([key, text.trim()]).not.toEqual([key, '']);
@@ -223,7 +223,7 @@ describe('the tester page for everybody', () => {
     [640, 360],
     [320, 568],
   ] as const) {
-    test(`fits ${width} × ${height}: nothing is wider, and what one types is in view`, async () => {
+    test(`fits ${width} × ${height}: nothing is wider, and the text being typed is in view`, async () => {
       const { page } = await visitor('/test', server.url);
       await page.setViewportSize({ width, height });
       await connect(page, 'W'.repeat(28) + fresh('').slice(-4), fresh('room'));

@@ -33,7 +33,7 @@ describe('people at the tester page', () => {
     await live(page);
   });
 
-  test('a name becomes an account, which only its password lets in; the token outlives no tab', async () => {
+  test('a name becomes an account, which needs its password; the token is gone with the tab', async () => {
     const [name, room] = [fresh('u'), fresh('room')];
     const ana = await visitor('/test', server.url);
     await signIn(ana.page, name, room, true);
@@ -60,7 +60,7 @@ describe('people at the tester page', () => {
       await page.getByRole('alert').filter({ hasText: 'Disconnected' }).waitFor();
   });
 
-  test('a private room is for its members; the muted and the banned are told', async () => {
+  test('a private room is for its members; muted and banned users see why they cannot write', async () => {
     const [owner, member, room] = [fresh('o'), fresh('m'), fresh('secret')];
     await manyRooms(150);
     const ana = await visitor('/test', server.url);
@@ -97,7 +97,7 @@ describe('people at the tester page', () => {
     await ben.page.locator('.banner').waitFor();
   });
 
-  test('among many rooms, those of the user come first, and the others page by page', async () => {
+  test('the rooms of the user are listed first, and the others page by page', async () => {
     // With a database of its own, since other tests make thousands of rooms.
     const database = await openDatabase({ dataDir: 'memory' });
     afterAll(() => database.close());
@@ -152,7 +152,7 @@ describe('people at the tester page', () => {
     await page.getByRole('button', { name: 'Notifications', exact: true }).click();
     await page.getByRole('dialog').getByText('Nothing waits for you.').waitFor();
     await page.keyboard.press('Escape');
-    // What is mentioned in sight is read at once.
+    // A mention in view is read at once.
     ben.send({ type: 'message', content: `Toast for @${name}` });
     await message(page, 'Toast').waitFor();
     await page.getByRole('button', { name: 'Notifications', exact: true }).click();
@@ -160,7 +160,7 @@ describe('people at the tester page', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('what the search finds leads to its place, by mouse and by keyboard', async () => {
+  test('a search result leads to its message, by mouse and by keyboard', async () => {
     const room = await longRoom(1500);
     const { page, complaints } = await guest(server.url, 'ana', room);
     await say(page, 'Marmalade at the end');
@@ -191,7 +191,7 @@ describe('people at the tester page', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('an admin sees how the server does, and bans and lets in', async () => {
+  test('an admin sees the metrics of the server, bans users and lifts bans', async () => {
     const { page } = await visitor('/test#admin', server.url);
     await page.getByRole('button', { name: 'Use an account' }).click();
     await page.getByText('I have a token').click();

@@ -70,7 +70,7 @@ describe('the chat of the tester page', () => {
     await message(ana.page, 'Thank you').waitFor();
   });
 
-  test('content of others is text, but for links and code', async () => {
+  test('messages are shown as plain text, except for links and code', async () => {
     const { page, say, complaints } = await guest(server.url, 'ana', fresh('room'));
     const hostile = '<img src=x onerror="document.title=\'owned\'"> https://a.example/b?c, `<b>`';
     await say(hostile);
@@ -84,7 +84,7 @@ describe('the chat of the tester page', () => {
     expect(complaints).toEqual([]);
   });
 
-  test('earlier messages come while one scrolls up, and the place is held to the pixel', async () => {
+  test('scrolling up loads earlier messages, and keeps the scroll position to the pixel', async () => {
     const { page } = await guest(server.url, 'ana', await longRoom(400));
     await message(page, 'number 400').waitFor();
     const jumps = await page.locator('.chat .messages').evaluate(async (list) => {
@@ -115,7 +115,7 @@ describe('the chat of the tester page', () => {
       .waitFor();
   });
 
-  test('messages that come while one reads further up are counted, and a key press away', async () => {
+  test('messages that arrive while the user reads earlier ones are counted, and a key press away', async () => {
     const room = fresh('room');
     const bob = await server.enter('bob', room);
     const { page } = await guest(server.url, 'ana', room);

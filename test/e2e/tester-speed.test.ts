@@ -5,7 +5,7 @@ import { guest, longRoom, message } from '../support/tester.ts';
 
 const server = await startServer();
 
-/** What a person feels as a stutter, in milliseconds. */
+/** The shortest pause that users notice as a stutter, in milliseconds. */
 const LONG = 100;
 const MB = 1024 * 1024;
 

@@ -44,7 +44,7 @@ describe('the wire of the tester page', () => {
   });
 
   for (const kind of ['Kill', 'Drop', 'Hold']) {
-    test(`${kind}: what was said meanwhile is all there afterwards, once and in order`, async () => {
+    test(`${kind}: all messages of the meantime are there afterwards, once and in order`, async () => {
       const room = fresh('room');
       const bob = await server.enter('bob', room);
       const { page, say } = await guest(server.url, 'ana', room);
@@ -71,7 +71,7 @@ describe('the wire of the tester page', () => {
     });
   }
 
-  test('a server that is killed and started again under the page: it says so, and goes on', async () => {
+  test('the page shows that the server was killed, and continues when it is back', async () => {
     const port = await freePort();
     const room = fresh('room');
     const first = await startServer({ port });
@@ -96,7 +96,7 @@ describe('the wire of the tester page', () => {
     ]);
   });
 
-  test('frames by hand are checked as one types, and sent on a connection of their own', async () => {
+  test('hand-written frames are checked while they are typed, and sent on a connection of their own', async () => {
     const { page, complaints } = await guest(server.url, 'ana', fresh('room'));
     await panel(page, 'Compose');
     const box = page.getByLabel('Frame', { exact: true });

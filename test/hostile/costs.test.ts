@@ -18,7 +18,7 @@ const fill = (unit: string, length: number) =>
   unit.repeat(Math.ceil(length / unit.length)).slice(0, length);
 const marks = (count: number) => fill('\u0316\u0301\u0327', count);
 
-/** What is known to cost most, of any length in UTF-16 units. */
+/** The most expensive known inputs, of any length in UTF-16 units. */
 const kinds: Record<string, (length: number) => string> = {
   'marks in a row': (length) => `a${marks(length - 1)}`,
   'thirty marks on each letter': (length) => fill(`a${marks(30)}`, length),
@@ -29,9 +29,9 @@ const kinds: Record<string, (length: number) => string> = {
   emoji: (length) => fill('👨‍👩‍👧‍👦', length),
   'one word': (length) => fill('x', length),
 };
-/** As long as a name, its raw form, a search, a content, and as long as can be. */
+/** The lengths of a name, its raw form, a search and a content, and the maximum. */
 const lengths = [32, 128, 512, 4000];
-/** Of a frame of 64 KiB, of the line of a request, and of a body of 1 MiB. */
+/** The maximum for a frame of 64 KiB, the line of a request, and a body of 1 MiB. */
 const longest = { frame: 20_000, line: 1500, body: 300_000 };
 
 const inputs = (most: number) =>

@@ -85,7 +85,7 @@ afterAll(() => logging.kill('SIGKILL'));
 describe('requests that no browser sends', () => {
   const { url } = logging;
 
-  /** What our own routes answer; each as problem+json, with the headers of every reply. */
+  /** Requests that our own routes refuse; each with problem+json and the headers of every reply. */
   const ours: [what: string, lines: string[], status: number][] = [
     ['a Host with a space', [`GET /ws?token=${TOKEN} HTTP/1.1`, 'Host: a b'], 400],
     ['the same on a handshake', [`GET /ws?token=${TOKEN} HTTP/1.1`, 'Host: a b', ...UPGRADE], 400],
@@ -119,7 +119,7 @@ describe('requests that no browser sends', () => {
       400,
     ],
     [
-      'a key that is not of base64',
+      'a key that is not base64',
       [
         'GET /ws HTTP/1.1',
         'Host: a',
@@ -129,14 +129,18 @@ describe('requests that no browser sends', () => {
       ],
       400,
     ],
-    ['a body of 3 MB, told', ['POST /users HTTP/1.1', 'Host: a', 'Content-Length: 3000000'], 413],
     [
-      'a body of 3 MB, told twice',
+      'a body of 3 MB, with its length',
+      ['POST /users HTTP/1.1', 'Host: a', 'Content-Length: 3000000'],
+      413,
+    ],
+    [
+      'a body of 3 MB, with its length twice',
       ['POST /users HTTP/1.1', 'Host: a', 'Content-Length: 3000000', 'Content-Length: 3000000'],
       413,
     ],
     [
-      'a body of a length beyond all',
+      'a body of an impossible length',
       ['POST /users HTTP/1.1', 'Host: a', 'Content-Length: 9007199254740991'],
       413,
     ],
@@ -165,7 +169,7 @@ describe('requests that no browser sends', () => {
     });
   }
 
-  test('a handshake of another version is told which there is: RFC 6455, section 4.4', async () => {
+  test('a refusal of another version names the supported one: RFC 6455, section 4.4', async () => {
     const lines = ['GET /ws HTTP/1.1', 'Host: a', ...UPGRADE.slice(0, 3)];
     for (const version of [[], ['Sec-WebSocket-Version: 8']]) {
       const reply = await exchange(url, ...lines, ...version);
@@ -174,18 +178,18 @@ describe('requests that no browser sends', () => {
     }
   });
 
-  test('a body of untold length is read up to the limit: 413, and no more of it is kept', async () => {
+  test('a body without a declared length is read up to the limit: 413, and no more of it is kept', async () => {
     const before = memoryOf(logging.pid);
     const body = await sendEndlessly(url, 'POST /users');
     expect(statusOf(body.reply)).toBe(413);
     expect(body.reply).toMatch(/content-type: application\/problem\+json/i);
     expect(body.reply).toMatch(/content-security-policy: default-src 'none'/i);
-    // A route that wants no body reads none.
+    // A route without a body reads none.
     expect(statusOf((await sendEndlessly(url, 'DELETE /sessions')).reply)).toBe(401);
     expect(memoryOf(logging.pid) - before).toBeLessThan(60);
   });
 
-  test('a body of untold length within the limit is taken', async () => {
+  test('a body without a declared length within the limit is accepted', async () => {
     const json = JSON.stringify({ username: 'chunky' });
     const lines = ['POST /users HTTP/1.1', 'Host: a', 'Content-Type: application/json'];
     const chunks = [...json].map((each) => `1\r\n${each}\r\n`).join('');
@@ -331,7 +335,7 @@ describe('metrics', () => {
   });
 });
 
-test('a token that is good is refused all the same where it stands twice, or beside another', async () => {
+test('a valid token is refused if it is given twice, or beside another', async () => {
   const [good, other] = await Promise.all([
     mint({ sub: fresh('ana') }),
     mint({ sub: fresh('ben') }),

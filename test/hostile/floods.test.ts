@@ -61,7 +61,7 @@ describe('clients that sign in from one address', () => {
   for (const path of ['/sessions', '/users']) {
     test(`take turns with those of other addresses, at POST ${path}`, async () => {
       const server = await startServer(trustProxy && { trustProxy });
-      // More than may wait in all, and as many again as soon as one is answered.
+      // More requests than may wait in all, and another as soon as one is answered.
       let isOver = false;
       const crowd = times(100, async () => {
         while (!isOver) {

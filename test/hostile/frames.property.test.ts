@@ -45,7 +45,7 @@ const conversation: fc.Arbitrary<Conversation> = fc.record({
   isBinary: fc.boolean(),
 });
 
-/** What the server sends on a connection with these frames, until all are taken up. */
+/** The frames that the server sends on a connection with these frames, until all are handled. */
 async function converse({ join, frames, isBinary }: Conversation) {
   const client = await Client.connect(server.ws);
   if (join !== null) {

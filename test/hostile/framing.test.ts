@@ -277,11 +277,11 @@ describe('12 and 13: compression', () => {
 
   for (const [what, frames] of [
     [
-      'what cannot be unfolded',
+      'text that cannot be decompressed',
       [rawFrame(text, Buffer.from([0xff, 0xff, 0xff, 0xff]), { rsv: 4 })],
     ],
     [
-      'what unfolds to too much',
+      'text that is too long when decompressed',
       [rawFrame(text, deflated(' '.repeat(8 * 1024 * 1024)), { rsv: 4 })],
     ],
     ['a compressed ping', [rawFrame(OPCODE.ping, deflated('x'), { rsv: 4 })]],
@@ -291,7 +291,7 @@ describe('12 and 13: compression', () => {
       [rawFrame(text, '{', { fin: false }), rawFrame(continuation, deflated('x'), { rsv: 4 })],
     ],
     [
-      'unfolded text that is no UTF-8',
+      'decompressed text that is not UTF-8',
       [
         rawFrame(
           text,

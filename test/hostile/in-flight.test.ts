@@ -30,7 +30,7 @@ testWithPostgres(
         for (const client of clients) {
           for (let n = 0; n < 1000; n++) client.send({ type: 'message', content, id: `${n}` });
         }
-        // Whoever goes on after "overloaded" is sent away.
+        // A client that continues after "overloaded" is disconnected.
         await Promise.race(clients.map(({ closed }) => closed));
         const posts = Array.from({ length: 300 }, () =>
           fetch(`${server.url}/messages`, {
@@ -63,7 +63,7 @@ testWithPostgres(
       ),
     ).toBe(true);
     await Promise.all(clients.map((client) => client.close()));
-    // What was taken is let go of when the database is back.
+    // The memory is released when the database is back.
     let after: Client | undefined;
     while (!after) after = await Client.connect(server.ws).catch(() => undefined);
     after.send({ type: 'join', username: 'after', room: 'after', protocol: 1 });

@@ -10,7 +10,7 @@ import { Witness } from '../support/witness.ts';
 const LARGE = { content: 'x'.repeat(4000), data: { text: 'x'.repeat(32_000) } };
 const MESSAGES = 300;
 const PAGE = 256 * 1024;
-/** One message more, and what JSON adds. */
+/** The bound of a page, with one more message and the overhead of JSON. */
 const REPLY = PAGE + 64 * 1024;
 /** How long, in milliseconds, others may wait for an ack on the embedded database meanwhile. */
 const MOST_MS = 500;

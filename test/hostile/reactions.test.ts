@@ -40,7 +40,7 @@ const read = async (path: string) => {
   };
 };
 
-test('a page of messages with as many reactions as can be keeps to its size', async () => {
+test('a page of messages with the maximum of reactions keeps to its size', async () => {
   const room = fresh('crowd');
   const { clients, ids } = await startCrowd(LONG_NAMES.slice(0, 20), room, 6);
   const all = ids.flatMap((messageId) =>
@@ -64,7 +64,7 @@ test('a page of messages with as many reactions as can be keeps to its size', as
   }
 }, 120_000);
 
-test('reactions are counted truly, however they come and go, and with 20 names at most', async () => {
+test('reactions are counted correctly, however often they are added and removed, and listed with 20 names at most', async () => {
   const room = fresh('counted');
   const names = Array.from({ length: 25 }, (_, n) => fresh(`u${n}`));
   const { clients, ids } = await startCrowd(names, room, 2);

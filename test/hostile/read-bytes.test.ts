@@ -11,11 +11,11 @@ const MESSAGES = 60;
 const LARGE = { content: `@victim ${'x'.repeat(3990)}`, data: { text: 'x'.repeat(32_000) } };
 
 testWithPostgres(
-  'what is read from the database is bounded, however much a request or a frame asks for',
+  'reads from the database are bounded, however much a request or a frame asks for',
   async () => {
     const line = await cuttableProxy(await freshPostgres());
     const server = await startReady({ DATABASE_URL: line.url, API_KEY });
-    /** The bytes on the line to the database meanwhile. */
+    /** The bytes between server and database meanwhile. */
     const bytesOf = async (act: () => Promise<unknown>) => {
       const before = line.bytes();
       await act();

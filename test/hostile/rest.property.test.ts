@@ -88,7 +88,7 @@ async function ask({ route, values, credential, body, contentType }: Asked): Pro
   const [url, init] = operation.request(server.url, values, {
     ...(credential !== null && { authorization: `Bearer ${credential}` }),
   });
-  // The runtime refuses these by itself, without a word.
+  // The runtime refuses these by itself, without a body.
   if (url.length > MOST_URL) return;
   if (init.body !== undefined) {
     if (body !== undefined) init.body = body;
@@ -103,10 +103,10 @@ async function ask({ route, values, credential, body, contentType }: Asked): Pro
     return;
   }
   const text = await reply.text();
-  // A crowd may be told to wait; anything else of ours is a fault.
+  // Many requests may be refused for a while; any other status of 500 or more is a fault.
   if (status >= 500)
     expect({ ...what, text }).toMatchObject({ text: expect.stringContaining('"overloaded"') });
-  // What does not lead to the route any more is about another one.
+  // A path that no longer matches the route is about another one.
   const isSame = new URL(url).pathname.split('/').length === operation.path.split('/').length;
   if (!isSame || status === 302) return;
   if (status >= 400)

@@ -28,7 +28,7 @@ testWithPostgres(
     const [greedy = '', ...others] = await Promise.all(
       ['greedy', 'ana', 'ben'].map((name) => mint({ sub: fresh(name) })),
     );
-    // What is read before a page, such as the user, is known from now on.
+    // Reads before a page, such as that of the user, are cached from now on.
     for (const token of [greedy, ...others]) await (await read('/messages', token, 1)).text();
 
     url.searchParams.delete('max');

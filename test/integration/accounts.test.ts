@@ -47,7 +47,7 @@ describe('guests and accounts', () => {
     );
   });
 
-  test('signing in gives a token that is good for what the user may do', async () => {
+  test('signing in returns a token with the rights of the user', async () => {
     const username = fresh('u');
     const token = await server.register(username.toUpperCase());
     const session = await (await signIn(username, PASSWORD)).json();
@@ -79,7 +79,7 @@ describe('guests and accounts', () => {
     expect(answers[2]).toEqual(answers[0]);
   });
 
-  test('a password is 8 to 256 characters, and the same however it is typed', async () => {
+  test('a password is 8 to 256 characters, and the same in every Unicode form', async () => {
     for (const password of ['short', 'x'.repeat(7), 'x'.repeat(257), '\ud800'.repeat(8)]) {
       const username = fresh('u');
       const reply = request('POST', '/users', undefined, { username, password });
@@ -126,7 +126,7 @@ describe('guests and accounts', () => {
     expect(await outcome(request('GET', '/messages', token))).toBe('401 unauthorized');
   });
 
-  test('ended sessions are over at once, and the next one is good', async () => {
+  test('ended sessions are invalid at once, and the next one is valid', async () => {
     const username = fresh('u');
     let token = await server.register(username);
     const other = await server.register(fresh('u'));
@@ -182,7 +182,7 @@ describe('guests and accounts', () => {
     expect((await signIn(username, PASSWORD)).status).toBe(201);
   });
 
-  test('names that look like another’s are refused', async () => {
+  test('names that look like another user’s are refused', async () => {
     const hidden = {
       'a zero-width space': '\u200b',
       'a zero-width joiner': '\u200d',

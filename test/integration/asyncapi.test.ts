@@ -8,7 +8,7 @@ import { startServer } from '../support/server.ts';
 const server = await startServer();
 const json = async (path: string) => (await server.fetch(path)).json();
 
-test('/asyncapi.json is a valid AsyncAPI 3 document of every frame, at the address that was asked', async () => {
+test('/asyncapi.json is a valid AsyncAPI 3 document of every frame, with the address of the request', async () => {
   const text = await (await server.fetch('/asyncapi.json')).text();
   const { document, diagnostics } = await new Parser().parse(text);
   expect(diagnostics.filter(({ severity }) => severity <= 1)).toEqual([]);

@@ -181,7 +181,7 @@ describe('the basic chat', () => {
     expect(await first.expect('message')).toMatchObject({ username: name });
   });
 
-  test('joining a room again shows it again and is silent to the others', async () => {
+  test('joining a room again brings its messages again, and nothing to the others', async () => {
     const room = fresh('room');
     const ben = await server.join('ben', room);
     const ana = await server.join('ana', room);
@@ -199,7 +199,7 @@ describe('the basic chat', () => {
     expect(await ben.expect('system')).toMatchObject({ content: 'ana left the chat' });
   });
 
-  test('a binary frame that holds JSON is taken like a text frame', async () => {
+  test('a binary frame that holds JSON is handled like a text frame', async () => {
     const room = fresh('room');
     const ana = await server.connect();
     const bytes = (frame: object) => new TextEncoder().encode(JSON.stringify(frame));

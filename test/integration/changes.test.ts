@@ -226,7 +226,7 @@ describe('a posted message', () => {
     expect(await edited.json()).toMatchObject({ content: 'mine', rev: 2 });
   });
 
-  test('is compared in its first version with a resent post, whatever has become of it', async () => {
+  test('is compared in its first version with a resent post, even after edits', async () => {
     const { phone, everyone } = await scene();
     const messageId = await say(phone, everyone, { id: 'once' });
     for (const content of ['second', 'third']) phone.send({ type: 'edit', messageId, content });

@@ -176,7 +176,7 @@ async function deliversEverything(
   expect([await server.stop(), await other?.exited]).toEqual([0, other && 0]);
 }
 
-/** What the server has, without what has failed. */
+/** The stored messages, without the failed ones. */
 function settled(messages: readonly ChatMessage[]): readonly ChatMessage[] {
   return messages.filter(({ id }) => id !== undefined);
 }
@@ -252,7 +252,7 @@ testWith({ ...postgres, ...redisOnPath })(
   300_000,
 );
 
-/** What may fail between a server and its Postgres. */
+/** The faults between a server and its Postgres. */
 function failing(url: string, line: CuttableProxy): Record<string, Lasting> {
   const faults = Object.entries(postgresFaults).map(([name, begin]): [string, Lasting] => [
     name,

@@ -72,7 +72,7 @@ test('a guest whose first tries to connect fail is back on a WebSocket soon, and
   chat.close();
 }, 30_000);
 
-test('a stream that is cut goes on where it was', async () => {
+test('a stream that is cut continues where it was', async () => {
   const server = await startServer();
   const name = fresh('room');
   const ana = await server.join(fresh('ana'), name);
@@ -95,7 +95,7 @@ test('a stream that is cut goes on where it was', async () => {
   client.close();
 }, 30_000);
 
-test('over SSE an account, which its token alone names, makes a room that nobody has entered, as a first join does', async () => {
+test('over SSE an account that is identified by its token alone creates a new room by entering it, as a join does', async () => {
   const server = await startServer();
   const username = fresh('Ána');
   const token = await server.register(username);
@@ -109,7 +109,7 @@ test('over SSE an account, which its token alone names, makes a room that nobody
   chat.close();
 });
 
-test('over SSE a room that is not there for a user cannot be entered', async () => {
+test('over SSE a room that does not exist for a user cannot be entered', async () => {
   const server = await startServer();
   const [owner, other] = [await server.register(fresh('ana')), await server.register(fresh('ben'))];
   const name = fresh('private');
@@ -125,7 +125,7 @@ test('over SSE a room that is not there for a user cannot be entered', async () 
   for (const client of [guest, ben]) client.close();
 });
 
-test('when a request fails, what was said after it does not go before it', async () => {
+test('when a request fails, later messages do not overtake it', async () => {
   const server = await startServer();
   const name = fresh('room');
   await server.join(fresh('ana'), name);

@@ -71,7 +71,7 @@ chat.close();
 process.exit();
 `;
 
-test('the package has types without any, which compile in a strict Node project, and runs there', async () => {
+test('the package has types without `any`, which compile in a strict Node project, and runs there', async () => {
   const folder = await project({ module: 'nodenext', target: 'es2022', lib: ['es2022', 'dom'] });
   const types = [...new Glob('**/*.d.ts').scanSync(join(folder, 'node_modules/ws-chat-client'))];
   expect(types.length).toBeGreaterThan(20);

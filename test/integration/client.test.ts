@@ -57,7 +57,7 @@ test('presence, typing, reads and ephemeral events come through the library', as
   ana.close();
 });
 
-test('a direct conversation is found by the other one’s name, with its history, and is announced', async () => {
+test('a direct conversation is found by the other user’s name, with its history, and is announced', async () => {
   const server = await startServer();
   const [ana, ben] = [user(server.url), user(server.url, 'ben')];
   ben.room(fresh('elsewhere'));
@@ -80,7 +80,7 @@ test('a direct conversation is found by the other one’s name, with its history
   for (const client of [ana, ben]) client.close();
 });
 
-test('notifications are loaded with every connection: those read elsewhere are gone, those of meanwhile are there', async () => {
+test('notifications are loaded with every connection: without those read elsewhere, with those of the meantime', async () => {
   const server = await startServer({ apiKey: API_KEY });
   const [phone, ben] = [user(server.url), user(server.url, 'ben')];
   const laptop = new ChatClient(server.url, { username: phone.username });
@@ -98,7 +98,7 @@ test('notifications are loaded with every connection: those read elsewhere are g
   await until('both came', () => ids(phone).length === 2);
   laptop.connect();
   await until('they are loaded', () => ids(laptop).join() === ids(phone).join());
-  // What came live is what is loaded.
+  // The live notifications equal the loaded ones.
   expect(laptop.notifications.items).toEqual(phone.notifications.items);
   expect(laptop.notifications.unread).toBe(2);
   for (const client of [phone, laptop, ben]) client.close();
@@ -140,7 +140,7 @@ test('an account signs in, has its private room, and bans from it', async () => 
   guest.close();
 });
 
-test('a name that is an account’s needs its token: the client closes, and says why', async () => {
+test('the name of an account needs its token: the client closes, and gives the reason', async () => {
   const server = await startServer();
   const username = fresh('ana');
   await server.register(username);

@@ -15,7 +15,7 @@ const LASTS_MS = 3000;
 /** A lease of five seconds, seen to have lapsed by the second look; and the grace. */
 const LEASE_MS = 8000;
 
-/** What all servers have together. */
+/** The parts that all servers share. */
 const SHARED: Fault['of'][] = ['redis', 'postgres', 'rooms'];
 type FaultName = keyof BreakableCluster['faults'];
 
@@ -53,14 +53,14 @@ testWithOwnServices(
       room: random.pick(rooms),
       lasts: random.integer(LASTS_MS),
     }));
-    /** What is out of order, and will be healed by itself. */
+    /** The broken parts, with the promises of their repair. */
     const healing = new Map<string, Promise<void>>();
     const key = (of: Fault['of'], server: ClusterServer) =>
       SHARED.includes(of) ? of : `${of} ${servers.indexOf(server)}`;
     const mayBegin = ({ name, server }: (typeof plan)[0]) => {
       if (healing.has(key(cluster.faults[name].of, server))) return false;
       // No server starts without its database.
-      if (name === 'killServer') return !healing.has(key('line to postgres', server));
+      if (name === 'killServer') return !healing.has(key('connection to postgres', server));
       return name !== 'stopServer' || cluster.running.length > 1;
     };
     const begin = async ({ name, server, room, lasts }: (typeof plan)[0]) => {
@@ -97,7 +97,7 @@ testWithOwnServices(
     console.log(`cluster: ${told.join(', ')}`);
 
     const [first] = servers as [ClusterServer];
-    // Whoever is still there sees everything live: what no later change shows, too.
+    // Clients that are still connected see everything live, also changes that no later one replaces.
     for (const device of crowd.devices) if (device.isConnected) await device.settle();
     await crowd.catchUp(first.url, LEASE_MS);
 

@@ -101,7 +101,7 @@ test('direct messages, typing there, and notifications reach their users on any 
   expect(await ben.untilType('typing')).toMatchObject({ room: message.room, username: name });
   ana.send({ type: 'message', room, content: `hello @${other}` });
   expect(await ben.untilType('notification')).toMatchObject({ kind: 'mention', unread: 2, room });
-  // What is read on one device is read on the others.
+  // A notification that is read on one device is read on the others.
   const phone = await three.enter(other, fresh('elsewhere'));
   ben.send({ type: 'read', room: message.room, seq: message.seq });
   expect(await phone.untilType('read')).toMatchObject({ room: message.room, seq: message.seq });
@@ -170,7 +170,7 @@ test('a server that starts later knows at once who is online', async () => {
   ben.send({ type: 'join', username: 'yan', protocol: 1 });
   expect(await ben.untilType('joined')).toMatchObject({ users: ['zoe', 'yan'], userCount: 2 });
   await ana.untilType('presence');
-  // Who leaves with a server that stops has left.
+  // A user who leaves with a server that stops has left.
   await first.stop();
   expect(await ben.untilType('presence')).toMatchObject({ username: 'zoe', status: 'offline' });
   await later.stop();
@@ -250,7 +250,7 @@ test('a user’s messages are counted over all servers together', async () => {
   expect(wrong.filter((response) => response?.status === 401).length).toBe(10);
 });
 
-test('ready and metrics say whether the other servers are reached', async () => {
+test('readiness and metrics show whether the other servers can be reached', async () => {
   const ready = await one.fetch('/ready');
   expect(await ready.json()).toEqual({ status: 'ready', database: 'ok', redis: 'ok' });
   const measured = async () => {
@@ -260,7 +260,7 @@ test('ready and metrics say whether the other servers are reached', async () => 
   };
   const before = await measured();
   expect(before.get('ws_chat_redis_up')).toBe(1);
-  // What a process tells of itself.
+  // The metrics of the process itself.
   expect(before.get('process_resident_memory_bytes')).toBeGreaterThan(1e6);
   const room = fresh('room');
   const client = await one.enter(fresh('ana'), room);

@@ -73,7 +73,7 @@ test('a first start that was killed does not hinder the next', async () => {
   expect(await server.exited).toBe(0);
 });
 
-test('the upkeep of Postgres is done: the log stays bounded, changed tables are vacuumed', async () => {
+test('the embedded database is maintained: its log stays bounded, changed tables are vacuumed', async () => {
   const dataDir = join(folder, 'upkeep');
   const { db, close } = await openDatabase({ dataDir, databaseTimeout: 60 });
   const written = sql`select (pg_current_wal_lsn() - '0/0')::float8 as bytes`;

@@ -109,7 +109,7 @@ describe.concurrent('a database that hangs', () => {
   );
 
   testWithPostgres(
-    'that gets a message after all stores it once or never, and shows it if it does',
+    'that receives a message late stores it once or never, and a stored message is delivered',
     async () => {
       const { proxy, server } = behindProxy();
       const ana = await server.enter('ana', 'room');
@@ -188,7 +188,7 @@ describe.concurrent('a lock that another program holds', () => {
   );
 
   testWithPostgres(
-    'on a room’s row keeps its changes waiting, which follow in their order',
+    'on a room’s row delays its changes, which follow in their order',
     async () => {
       const { server, url } = behindProxy();
       const ana = await server.enter('ana', 'held');
@@ -210,7 +210,7 @@ describe.concurrent('a lock that another program holds', () => {
   );
 
   testWithPostgres(
-    'on a whole table is unavailable within 5 s, and is available again when it is released',
+    'on a whole table gets `unavailable` within 5 s, and no more once it is released',
     async () => {
       const { server, url } = behindProxy();
       const ana = await server.enter('ana', 'room');

@@ -21,7 +21,7 @@ const LASTS_MS = 3000;
 /** Between tries to reach a server that is away. */
 const AGAIN_MS = 10;
 
-/** What goes wrong for so many milliseconds, unless it ends by itself. */
+/** A fault that lasts for so many milliseconds, unless it ends by itself. */
 type Fault = (server: ServerProcess, lasts: number, room: string) => Promise<void>;
 
 /** Contract 4, promises 1 to 6 and 8: random clients, changes and cuts, a server that is killed, and more. */
@@ -60,7 +60,7 @@ async function deliversEverything(
     if (step % FAULT_EVERY === 0) failing = fail();
     if (step % FAULT_EVERY !== FAULT_LASTS) continue;
     await failing;
-    // Whoever is still there sees everything live, and what no later change shows.
+    // Clients that are still connected see everything live, also changes that no later one replaces.
     for (const device of crowd.devices) if (device.isConnected) await device.settle();
     await crowd.catchUp(server.url, CAUGHT_UP_MS);
   }

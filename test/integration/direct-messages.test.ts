@@ -120,7 +120,7 @@ describe('a direct message', () => {
     expect(shown).toEqual(inOrder.map((n) => n - 1));
   });
 
-  test('to oneself is a notebook', async () => {
+  test('to oneself is stored, for the sender alone', async () => {
     const { ana, phone, laptop, others } = await scene();
     phone.send({ type: 'message', to: ana, content: 'milk, eggs' });
     for (const client of [phone, laptop]) {

@@ -74,7 +74,7 @@ describe('Server-Sent Events', () => {
     stream.leave();
   });
 
-  test('resume from since and from Last-Event-ID, which beats it, in pages without limit', async () => {
+  test('resume from `since` and from `Last-Event-ID`, which takes precedence, in any number of pages', async () => {
     const { room, say } = await talk(1200);
     const fromStart = await open(room, '&since=0');
     expect(await fromStart.next()).toEqual({ id: `0@${epoch.get(room)}` });

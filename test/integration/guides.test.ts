@@ -118,7 +118,7 @@ describe('TLS in front, as docs/tls.md has it', () => {
   );
 });
 
-test('the .env of docs/neon.md is all that is needed, and leads to Neon', async () => {
+test('the .env of docs/neon.md is complete, and connects to Neon', async () => {
   const text = await Bun.file(new URL('../../docs/neon.md', import.meta.url)).text();
   const [, url = ''] = /^\s*DATABASE_URL=(\S+)$/m.exec(text) ?? [];
   const { databaseUrl, authSecret } = readSettings({ DATABASE_URL: url });
@@ -190,7 +190,7 @@ describe('docs/troubleshooting.md', async () => {
     ];
     busy.stop(true);
     for (const [n, [, line = '']] of told.entries()) {
-      // Who may listen on port 80 differs from machine to machine.
+      // The right to listen on port 80 differs from machine to machine.
       if (met[n] === undefined) continue;
       const pieces = line
         .replace('3000', port)

@@ -28,7 +28,7 @@ import { freshPostgres, hasPostgres, testWithPostgres } from '../support/service
 const KEY = { kind: 'key' } as const;
 const MAX_REACTIONS = 20;
 
-/** What one server does with a database, without its doors. */
+/** The services of a server over a database, without its doors. */
 function services(database: OpenDatabase) {
   const { db } = database;
   const log = createLogger('silent');
@@ -131,7 +131,7 @@ async function scene(): Promise<Scene> {
   return { room, author, reader, messageIds };
 }
 
-/** What must hold whatever two servers did in a room, in whatever order. */
+/** The invariants of a room, whatever two servers did in it, in whatever order. */
 async function checkRoom({ room, messageIds }: Scene): Promise<void> {
   const { db } = one as Services;
   const [found] = await rows<{ rev: number }>(

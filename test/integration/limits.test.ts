@@ -13,7 +13,7 @@ const trusting = trustProxy ? { trustProxy } : {};
 /** So slow that a test sees no new permit, where it does not wait for one. */
 const slow = 0.001;
 
-/** What came of each of these frames, in their order: 'ok', or the code of the error. */
+/** The outcome of each of these frames, in their order: 'ok', or the code of the error. */
 async function outcomes(client: Client, frames: object[]): Promise<string[]> {
   const named = frames.map((frame) => ({ id: crypto.randomUUID() as string, ...frame }));
   for (const frame of named) client.send(frame);
@@ -115,7 +115,7 @@ describe('the limit of messages', async () => {
     expect(await statuses('203.0.113.1', 6)).toEqual([201, 201, 201, 201, 201, 429]);
     expect(await statuses('203.0.113.2', 1)).toEqual([201]);
     expect(await statuses('2001:db8:1:2::1', 5)).toEqual([201, 201, 201, 201, 201]);
-    // Whoever has one address of a network of IPv6 has them all.
+    // A client with one address of an IPv6 network has all of them.
     expect(await statuses('2001:db8:1:2:ffff::9', 1)).toEqual([429]);
     expect(await statuses('2001:db8:1:3::1', 1)).toEqual([201]);
     const { socket } = await from('203.0.113.2');
@@ -136,7 +136,7 @@ describe('the limit of messages', async () => {
     expect((await server.post('/messages', post)).status).toBe(200);
   });
 
-  test('is not for back ends', async () => {
+  test('does not apply to back ends', async () => {
     const room = fresh('room');
     const client = await server.connect(API_KEY);
     client.send({ type: 'join', username: fresh('bot'), room, protocol: 1 });
@@ -146,7 +146,7 @@ describe('the limit of messages', async () => {
     expect(await outcomes(client, pings)).toEqual(times(20, () => 'ok'));
   });
 
-  test('is matched by one of the same size for all other frames of a connection', async () => {
+  test('has a counterpart of the same size for all other frames of a connection', async () => {
     const client = await server.connect();
     client.send({ type: 'join', username: fresh('guest'), room: fresh('room'), protocol: 1 });
     await client.untilType('joined');
@@ -171,7 +171,7 @@ describe('the limit of messages', async () => {
     await client.untilType('ack');
   });
 
-  test('counts refused frames too, so that nonsense is not free', async () => {
+  test('counts refused frames too', async () => {
     const client = await server.connect();
     const outside = times(8, () => ({ type: 'message', content: 'x', room: 'not-joined' }));
     expect(await outcomes(client, outside)).toEqual([
@@ -182,7 +182,7 @@ describe('the limit of messages', async () => {
     expect((await client.closed).code).toBe(4429);
   });
 
-  test('closes clients that go on all the same with 4429', async () => {
+  test('closes the connections of clients that continue all the same with 4429', async () => {
     const room = fresh('room');
     const witness = await server.join(fresh('witness'), room);
     const client = await server.join(fresh('guest'), room);
@@ -208,7 +208,7 @@ describe('the limits of one connection', () => {
     expect((await client.closed).code).toBe(4400);
   });
 
-  test('a thousand rooms are enough', async () => {
+  test('a thousand rooms are the most', async () => {
     const server = await startServer();
     const username = fresh('u');
     const prefix = fresh('room');
@@ -296,7 +296,7 @@ describe('limits of an address', () => {
     for (const client of clients) await client.close();
   });
 
-  test('wrong passwords are few for one name, and others may still sign in', async () => {
+  test('wrong passwords for one name are limited, and other users may still sign in', async () => {
     const server = await startServer({ requestRate: 1000, ...trusting });
     const [victim, other] = [fresh('victim'), fresh('other')];
     for (const name of [victim, other]) await server.register(name);
@@ -306,7 +306,7 @@ describe('limits of an address', () => {
         headers: { 'content-type': 'application/json', 'x-forwarded-for': address },
         body: JSON.stringify({ username, password }),
       });
-    // Those who guess all at once guess no more than those who wait for each answer.
+    // Parallel guesses are limited like guesses one after the other.
     const guesses = await Promise.all(times(30, (n) => signIn(victim, `guess number ${n}`)));
     const statuses = guesses.map(({ status }) => status).toSorted();
     expect(statuses).toEqual([...times(10, () => 401), ...times(20, () => 429)]);
@@ -318,7 +318,7 @@ describe('limits of an address', () => {
     expect((await signIn(victim, right, '203.0.113.2')).status).toBe(201);
   });
 
-  test('new rooms come slowly in the end, and old ones are as open as ever', async () => {
+  test('new rooms are limited per address, and existing ones can still be joined', async () => {
     const server = await startServer({ messageRate: 100_000, messageBurst: 100_000, ...trusting });
     const username = fresh('u');
     const prefix = fresh('room');
@@ -343,7 +343,7 @@ describe('limits of an address', () => {
     for (const each of [client, other]) await each.close();
   });
 
-  test('a forged address counts for nothing', async () => {
+  test('a forged address is ignored', async () => {
     const server = await startServer({ requestRate: 0.5 });
     const replies = await Promise.all(
       times(60, (n) =>

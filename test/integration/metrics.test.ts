@@ -10,7 +10,7 @@ async function metrics(): Promise<string> {
 const countOf = async (name: string) =>
   Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(await metrics())?.[1]);
 
-test('the time to an ack and to a delivery is counted for each message, and for no edit', async () => {
+test('the times to the ack and to the delivery are measured for each message, and for no edit', async () => {
   const room = fresh('room');
   const ana = await server.enter(fresh('ana'), room);
   const counts = () =>

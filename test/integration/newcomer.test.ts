@@ -6,7 +6,7 @@ import { fresh, PASSWORD, startServer } from '../support/server.ts';
 const server = await startServer({ apiKey: API_KEY });
 const timestamp = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 
-describe('clients of few words', () => {
+describe('minimal clients', () => {
   test('a timestamp in any frame or body is ignored', async () => {
     const room = fresh('room');
     const ana = await server.connect();
@@ -116,8 +116,8 @@ describe('clients of few words', () => {
   });
 });
 
-describe('signs for programs', () => {
-  test('a new user was last seen when it was made', async () => {
+describe('signals for programs', () => {
+  test('a new user was last seen when it was created', async () => {
     const before = Date.now() - 1000;
     const user = await (await server.post('/users', { username: fresh('ana') })).json();
     expect(user.lastSeen).toEqual(timestamp);

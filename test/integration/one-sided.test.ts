@@ -56,7 +56,7 @@ class Scene {
     expect(done.map(({ status }) => status)).toEqual([204, 200, 204]);
   }
 
-  /** What the other server says to them a second later, at most. */
+  /** The answers of the other server to them, at most a second later. */
   async check(): Promise<void> {
     await Bun.sleep(1000);
     const answers = [

@@ -14,7 +14,7 @@ const [one, two] = servers as [TestServer, TestServer];
 
 /** How often two changes race each other. */
 const ROUNDS = 60;
-/** Who may do what is the same everywhere within a second. */
+/** The time after which rights are the same on every server: a second. */
 const WITHIN_MS = 1000;
 
 /** Whether a client's message is taken, or why it is not. */

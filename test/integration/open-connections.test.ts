@@ -58,22 +58,30 @@ async function connectionsOf(username: string, token: string, room: string) {
   };
 }
 
-describe('open connections feel at once', () => {
+describe('open connections and rights that end', () => {
   const ends: [
     what: string,
     code: number,
     act: (username: string, token: string) => Promise<Response>,
   ][] = [
-    ['ended sessions', 4401, (_, token) => request('DELETE', '/sessions', token)],
     [
-      'a changed password',
+      'connections of ended sessions are',
+      4401,
+      (_, token) => request('DELETE', '/sessions', token),
+    ],
+    [
+      'connections of a user with a new password are',
       4401,
       (_, token) => request('PUT', '/me/password', token, { password: 'another password' }),
     ],
-    ['a ban from the server', 4403, (name) => request('PUT', `/users/${name}/ban`, apiKey)],
+    [
+      'connections of a user who is banned from the server are',
+      4403,
+      (name) => request('PUT', `/users/${name}/ban`, apiKey),
+    ],
   ];
   for (const [what, code, act] of ends) {
-    test(`${what}, on WebSocket and SSE, and nobody else does`, async () => {
+    test(`${what} closed at once, on WebSocket and SSE, and no others`, async () => {
       const room = fresh('room');
       const username = fresh('u');
       const token = await server.register(username);
@@ -88,7 +96,7 @@ describe('open connections feel at once', () => {
     });
   }
 
-  test('the claim of a guest’s name, by a password or by a token', async () => {
+  test('connections of a guest whose name was claimed are closed, by a password or by a token', async () => {
     const claims = [
       (username: string) => request('POST', '/users', undefined, { username, password: PASSWORD }),
       async (sub: string) => request('GET', '/messages', await mint({ sub })),
@@ -115,7 +123,7 @@ describe('open connections feel at once', () => {
     }
   });
 
-  test('a foreign token that names an account whose password is new', async () => {
+  test('connections with a foreign token are closed when its account changes the password', async () => {
     // A back end gives the account of a foreign token a password by a token of its own.
     const sub = fresh('f');
     const foreign = await joined(sub, fresh('room'), { join: await keyServer.sign({ sub }) });
@@ -144,7 +152,7 @@ describe('open connections feel at once', () => {
     expect(heard).toEqual(['before']);
   });
 
-  test('a ban at the very moment of joining', async () => {
+  test('a ban at the very moment of joining takes effect', async () => {
     for (let n = 0; n < 20; n++) {
       const username = fresh('u');
       await request('POST', '/users', undefined, { username });

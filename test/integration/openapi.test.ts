@@ -40,7 +40,7 @@ const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
 );
 
 describe('the OpenAPI document', () => {
-  test('lints clean, its examples included', async () => {
+  test('passes the linter, its examples included', async () => {
     const config = await createConfig({
       extends: ['recommended-strict'],
       rules: {
@@ -274,7 +274,7 @@ describe('the OpenAPI document', () => {
   });
 });
 
-/** What someone who has only the document would write; a line marked as an error must be one. */
+/** The code of a developer who has only the document; a line marked as an error must be one. */
 const USE = `
 import type { Client } from 'openapi-fetch';
 import type { components, paths } from './api.ts';

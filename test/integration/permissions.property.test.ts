@@ -54,11 +54,11 @@ testWithOwnServices(
     await town.found((servers[0] as (typeof servers)[0]).url);
     const urls = () => cluster.running.map(({ url }) => url);
     const inside = new Eavesdroppers(town, random);
-    // Whoever asks what the database has is cut off with it.
+    // Restarting Postgres would cut the test's own connection to it.
     const { restartPostgres: _, ...faults } = cluster.faults;
     const named = [...Object.entries(faults), ['nothing', undefined]] as [string, Fault?][];
-    /** What stands in the way of the changes themselves, so that they would not be done. */
-    const hindrances: unknown[] = ['rooms', 'line to postgres'];
+    /** The faults that would prevent the changes themselves. */
+    const hindrances: unknown[] = ['rooms', 'connection to postgres'];
 
     /** Returns once nothing that was asked of the database is at work any more. */
     const quiet = async () => {
@@ -97,11 +97,11 @@ testWithOwnServices(
       for (const heal of before) await heal();
       await changed;
       const during = await wrong();
-      const heard = await inside.within(INSIDE_MS, urls);
+      const receivers = await inside.within(INSIDE_MS, urls);
       for (const heal of after) await heal();
       const afterwards = await wrong();
-      expect({ story, during, heard, afterwards }).toEqual({
-        ...{ story, during: [], heard: [], afterwards: [] },
+      expect({ story, during, receivers, afterwards }).toEqual({
+        ...{ story, during: [], receivers: [], afterwards: [] },
       });
     }
     inside.leave();
@@ -111,10 +111,10 @@ testWithOwnServices(
   300_000,
 );
 
-/** What becomes of a server, or of the thread of its embedded database. */
+/** The fates of a server, or of the thread of its embedded database. */
 const ends: (DiskFault | 'kill')[] = ['io error', 'exit', 'throw', 'hang', 'kill'];
 
-test('rights on the embedded database are those that were committed last, whatever becomes of its thread', async () => {
+test('rights on the embedded database are those that were committed last, whatever happens to its thread', async () => {
   const random = seeded(chooseSeed('permissions, embedded'));
   const secret = crypto.randomUUID();
   const folder = temporaryFolder();
@@ -157,11 +157,11 @@ test('rights on the embedded database are those that were committed last, whatev
       await server.exited;
       server = await startReady(settings);
     }
-    // Some more, for those inside to feel.
+    // More changes, which must reach the connections inside.
     await inside.settle([server.url]);
     await changing(town, random, () => server.url);
     await Bun.sleep(HOLDS_MS);
-    const heard = await inside.hear([server.url]);
+    const receivers = await inside.probe([server.url]);
     const answers = await town.answers(server.url, new Map());
     inside.leave();
     server.kill('SIGTERM');
@@ -170,8 +170,13 @@ test('rights on the embedded database are those that were committed last, whatev
     server = await startReady(settings);
     const afterwards = wrongDoors(truth, await town.answers(server.url, truth));
     expect({
-      ...{ story, during: wrongDoors(truth, answers), heard: overheard(truth, heard), afterwards },
-    }).toEqual({ story, during: [], heard: [], afterwards: [] });
+      ...{
+        story,
+        during: wrongDoors(truth, answers),
+        receivers: overheard(truth, receivers),
+        afterwards,
+      },
+    }).toEqual({ story, during: [], receivers: [], afterwards: [] });
   }
   server.kill('SIGTERM');
   expect(await server.exited).toBe(0);

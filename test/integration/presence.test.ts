@@ -57,7 +57,7 @@ describe('presence', () => {
     expect(seen).toBeGreaterThan(before);
   });
 
-  test('leaving without a room leaves them all', async () => {
+  test('a leave without a room leaves all rooms', async () => {
     const rooms = [fresh('room'), fresh('room')];
     const witnesses = [];
     for (const room of rooms) witnesses.push(await patient.join('witness', room));
@@ -72,7 +72,7 @@ describe('presence', () => {
     expect(await ana.untilType('error')).toMatchObject({ code: 'not_joined', id: 'again' });
   });
 
-  test('a user whose connection was lost leaves when the grace is over, as of the loss', async () => {
+  test('a user whose connection was lost leaves when the grace period is over, with the time of the loss', async () => {
     const room = fresh('room');
     const name = fresh('u');
     const witness = await withGrace.join('witness', room);
@@ -91,7 +91,7 @@ describe('presence', () => {
     expect(seen - cutAt).toBeLessThan(900);
   });
 
-  test('a user who is back within the grace was never gone', async () => {
+  test('a user who reconnects within the grace period never left', async () => {
     const room = fresh('room');
     const witness = await withGrace.join('witness', room);
     await (await withGrace.join('ana', room)).close();

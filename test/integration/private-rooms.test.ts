@@ -13,7 +13,7 @@ const { request } = server;
 
 const [owner, member, stranger] = [fresh('owner'), fresh('member'), fresh('stranger')];
 const [there, missing] = [fresh('room'), fresh('room')];
-/** What is written there, and stands nowhere else. */
+/** The text of the messages there, which occurs nowhere else. */
 const hidden = fresh('hidden');
 const ownerToken = await mint({ sub: owner });
 const memberToken = await mint({ sub: member });
@@ -35,7 +35,7 @@ await request('POST', '/users', undefined, { username: guest });
 
 /** The routes that name a room in their path; a new one is asked without being listed. */
 const inPath = server.routes.filter(({ path }) => path.includes(':room'));
-/** Those that name a message. */
+/** The routes that name a message. */
 const byMessage = server.routes.filter(({ path }) => path.startsWith('/messages/:id'));
 /** And the others, any of which might take it in its query. */
 const byQuery = server.routes.filter(

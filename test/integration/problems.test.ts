@@ -232,7 +232,7 @@ describe('another method, type or protocol', () => {
   });
 });
 
-test('a reply that does not match its schema is a fault of the server, which quotes nothing of it', async () => {
+test('a reply that does not match its schema becomes an internal error, which quotes no part of it', async () => {
   const lines: string[] = [];
   const log = pino({}, { write: (line) => void lines.push(line) });
   const app = new Elysia().use(problems(log, [])).get('/', () => ({ text: 'secret' }) as never, {

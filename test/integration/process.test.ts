@@ -108,7 +108,7 @@ describe('a server a server killed in the middle of a load (delivery rule 1)', (
     const stored = await history(again.url, 'load');
     expect(stored).toEqual([...new Set(stored)]);
     expect(acked.filter((id) => !stored.includes(id))).toEqual([]);
-    // What was stored without the ack having got through is answered with its first ack.
+    // A stored message whose ack was lost is answered with its first ack.
     const unacked = stored.find((id) => !acked.includes(id)) ?? (stored.at(-1) as string);
     const back = await Client.connect(again.ws);
     back.send({ type: 'join', username: `user${unacked[0]}`, room: 'load' });

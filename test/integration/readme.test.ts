@@ -12,7 +12,7 @@ interface Block {
   text: string;
 }
 
-/** What the README shows, from top to bottom. */
+/** The examples of the README, from top to bottom. */
 const blocks: Block[] = [...readme.matchAll(/```(\w+)\n(.*?)```/gs)].map(
   ([, language = '', text = '']) => ({ language, text }),
 );

@@ -295,7 +295,7 @@ test('messages that a server committed and could not publish before it died are 
   });
   expect(first.status).toBe(201);
   dying.kill('SIGKILL');
-  // Whoever sends it again to another server has it shown at once.
+  // A client that sends it again to another server makes it visible at once.
   expect((await living.post('/messages', { ...resent, room: 'other' })).status).toBe(200);
   expect(await cleo.untilType('message')).toMatchObject({ content: 'sent again', seq: 1 });
   // After its lease: longer than a client of a test waits for anything.

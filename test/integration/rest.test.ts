@@ -99,7 +99,7 @@ describe('messages over REST', () => {
 });
 
 describe('users and rooms over REST', () => {
-  test('a user is made once, and found whatever the spelling', async () => {
+  test('a user is created once, and found whatever the spelling', async () => {
     const username = `Ömer${fresh('')}`;
     const first = await server.post('/users', { username });
     expect(first.status).toBe(201);
@@ -115,7 +115,7 @@ describe('users and rooms over REST', () => {
     });
   });
 
-  test('names of any script are names', async () => {
+  test('names may be in any script', async () => {
     for (const name of [
       '李小龙',
       'Ольга',

@@ -291,7 +291,7 @@ describe('rights on open connections', () => {
     await stay.isPutOut('not_found');
   });
 
-  test('nobody slips in meanwhile', async () => {
+  test('a join during the removal of a member does not succeed', async () => {
     for (let n = 0; n < 20; n++) {
       const room = await secretRoom(ben);
       const client = await ben.joins(fresh('room'));

@@ -35,7 +35,7 @@ describe('search', () => {
     expect(found).toMatchObject({ room, seq: 1, rev: 1, content: 'The quick brown fox' });
   });
 
-  test('knows the words of Indonesian, English, Japanese and Thai', async () => {
+  test('finds words in Indonesian, English, Japanese and Thai', async () => {
     const { find } = await roomOf([
       'Selamat pagi, buku-buku itu sudah dikirim ke Jakarta',
       'The naïve café résumé',
@@ -128,7 +128,7 @@ describe('search', () => {
   test('finds old and new messages in a room of many', async () => {
     const { room, ask } = await roomOf(['the first one']);
     const { db } = await sharedDatabase();
-    // What 60,000 posts would have stored before there was a search.
+    // The rows of 60,000 posts from before the search existed.
     await db.execute(sql`
       insert into messages (room_id, seq, rev, user_id, content, created_at)
       select r.id, n, n, u.id, content, now()

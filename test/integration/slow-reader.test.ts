@@ -51,7 +51,7 @@ describe('slow readers (delivery rule 7)', () => {
     expect(resumed).toEqual(seqs);
   });
 
-  test('a client that reads on after a while gets the code 4408', async () => {
+  test('a client that reads again after a while gets the code 4408', async () => {
     const room = fresh('room');
     const ana = await server.join('ana', room);
     const slow = await rawSocket(server.url);

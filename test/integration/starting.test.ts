@@ -9,7 +9,7 @@ import { UNLIMITED } from '../support/server.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 
-/** What a start that fails says, as the lines of JSON that a pipe gets, and what it leaves behind. */
+/** The output of a failed start, as the lines of JSON that a pipe gets, and the files that it leaves behind. */
 async function faultsOf(settings: Record<string, string>): Promise<string[]> {
   const server = startProcess({ DATA_DIR: 'memory', LOG_LEVEL: 'silent', ...settings });
   expect(await server.exited).toBe(1);
@@ -26,7 +26,7 @@ async function faultsOf(settings: Record<string, string>): Promise<string[]> {
     });
 }
 
-/** What a terminal shows of a run that is ended with two Ctrl+C, without the colors. */
+/** The output on a terminal of a run that is ended with two Ctrl+C, without the colors. */
 async function onTerminal(settings: Record<string, string>) {
   let shown = '';
   let interrupted = false;

@@ -79,7 +79,7 @@ describe('tokens', () => {
     }
   });
 
-  test('a token without an end, or with one decades away, is good', async () => {
+  test('a token without an expiry, or with one decades away, is valid', async () => {
     const sub = fresh('u');
     for (const exp of [undefined, Math.floor(Date.now() / 1000) + 50 * 365 * 24 * 3600]) {
       const client = await server.connect(await mint({ sub, exp }));
@@ -150,7 +150,7 @@ describe('tokens', () => {
 });
 
 describe('tokens of an identity provider', () => {
-  test('are accepted with each algorithm, from a new key at once, and the keys are read no oftener than needed', async () => {
+  test('are accepted with each algorithm, from a new key at once, and the keys are read no more often than needed', async () => {
     for (const alg of ['RS256', 'ES256', 'EdDSA'] as const) {
       await keyServer.rotate(alg);
       keyServer.reads = 0;
@@ -194,7 +194,7 @@ describe('tokens of an identity provider', () => {
     }
   });
 
-  test('pass with known keys while the key server is away, and are refused with a wait otherwise', async () => {
+  test('are accepted with known keys while the key server is away, and otherwise refused for now', async () => {
     const known = await keyServer.sign({ sub: fresh('f') });
     expect(await read(known)).toBe('200');
     await keyServer.rotate();

@@ -13,13 +13,13 @@ import { fresh, PASSWORD, startServer, type TestServer } from '../support/server
 import { SECRET, startKeyServer } from '../support/tokens.ts';
 
 /**
- * Who may do what: each row is a route or a frame of the application, each column someone who tries.
+ * The rights: each row is a route or a frame of the application, each column a requester.
  * A route or a frame without a row fails the test.
  */
 
 type Mode = 'open' | 'required';
 
-/** What comes of it. Only guests fare differently in the two modes. */
+/** The outcome. Only that for guests differs between the two modes. */
 interface Cells {
   guest: Record<Mode, string>;
   account: string;
@@ -110,7 +110,7 @@ const ruling = {
   open: inRoom(no, no, never, ok, never, never, never),
   closed: inRoom(none, no, none, ok, never, never, never),
 };
-/** What the owner said: for the owner and for admins. */
+/** Messages of the owner: for the owner and for admins. */
 const rewriting = {
   open: inRoom(no, no, never, ok, never, 'muted', 'banned'),
   closed: inRoom(no, no, none, ok, never, 'muted', 'banned'),
@@ -401,7 +401,7 @@ function bothFrames(
   ]);
 }
 
-/** What is done to what the owner has said in the room. */
+/** Changes to the messages of the owner in the room. */
 function onSaid(
   type: string,
   rows: Record<'open' | 'closed', Cells>,

@@ -46,7 +46,7 @@ async function caughtUp(database: OpenDatabase): Promise<void> {
   while ((await rows(database.db, behind)).length > 0) await Bun.sleep(20);
 }
 
-test('a start takes in what an earlier one has left, in however many rooms', async () => {
+test('a start indexes the messages that an earlier run has left, in however many rooms', async () => {
   const database = await open({ dataDir: 'memory' });
   await say(database, { inRooms: 250, each: 12 });
   const words = new WordIndex({ db: database.db, clock, log });
@@ -77,7 +77,7 @@ testWithPostgres('several servers store the words of the same messages once', as
   for (const words of all) await words.close();
 });
 
-test('a search finds long messages without end, taken in a few at a time', async () => {
+test('a search finds any number of long messages, which are indexed a few at a time', async () => {
   const server = await startServer({ maxContentLength: 60_000 });
   const room = fresh('room');
   const client = await server.enter(fresh('ana'), room);
@@ -122,7 +122,7 @@ testWithPostgres('a deleted message leaves no words, without a search', async ()
   while ((await stored()).length > 0) await Bun.sleep(20);
 });
 
-testWithPostgres('messages of before there was a search are found', async () => {
+testWithPostgres('messages from before the search existed are found', async () => {
   const databaseUrl = await freshPostgres();
   const client = new SQL(databaseUrl, { max: 1 });
   const before = journal.entries.filter(({ tag }) => tag < '0009');

@@ -7,7 +7,7 @@ const server = await startServer();
 const long = 'x'.repeat(65);
 const hostile = `'); drop table messages; -- <script>alert(1)</script> \\ "{}" \${x}`;
 
-/** What is sent, by what is wrong with it; all of it after a join. */
+/** Wrong frames, by their fault; each is sent after a join. */
 const refused: [what: string, frame: string | object | Uint8Array<ArrayBuffer>, code: string][] = [
   ['not JSON', 'hello', 'invalid_frame'],
   ['nothing', '', 'invalid_frame'],
@@ -126,7 +126,7 @@ describe('wrong input over WebSocket', () => {
     expect(stored).toMatchObject([{ content: 'as it was', rev: 1 }]);
   });
 
-  test('before a join there is only the join', async () => {
+  test('before a join, messages and leaves are refused', async () => {
     const client = await server.connect();
     for (const type of ['message', 'leave']) {
       client.send({ type, ...(type === 'message' && { content: 'hi' }), id: type });

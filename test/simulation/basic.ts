@@ -3,7 +3,7 @@ import { Client, type Person } from './client.ts';
 import type { Server } from './server.ts';
 import type { World } from './world.ts';
 
-/** A client of protocol 0, in one room: it is only shown messages. */
+/** A client of protocol 0, in one room, which only receives messages. */
 export class Basic extends Client {
   /** The messages of this connection, by id. */
   shown = new Map<number, { seq: number; content: string }>();

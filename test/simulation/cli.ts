@@ -1,6 +1,6 @@
 /**
- * `bun run simulate --seed N --hours H`: runs a seed, and tells the story of what went wrong; `--only` takes a
- * pattern of the lines to tell.
+ * `bun run simulate --seed N --hours H`: runs a seed, and prints the events that led to a failure; `--only` takes a
+ * pattern of the lines to print.
  */
 import { parseArgs } from 'node:util';
 import { simulate } from './simulation.ts';

@@ -6,7 +6,7 @@ import { describeStored, type Stored } from './truth.ts';
 import { describe } from './view.ts';
 import { EPOCH_MS, type World } from './world.ts';
 
-/** What a page loads later; here it is there from the start, since loading goes by the real clock. */
+/** The parts that a page loads later; here they are loaded at the start, since loading uses the real clock. */
 export async function loadLibrary(): Promise<void> {
   await Promise.all(Object.values(load).map((part) => part()));
 }
@@ -17,9 +17,9 @@ export class Library {
   readonly room: Room;
   line: Line | undefined;
   readonly #heard = new Set<number>();
-  /** What was said and neither stored nor refused. */
+  /** Messages that were posted and neither stored nor refused. */
   readonly #unsettled = new Set<string>();
-  /** The ids of what was stored. */
+  /** The ids of stored messages. */
   readonly #stored: number[] = [];
 
   constructor(
@@ -72,7 +72,7 @@ export class Library {
     this.world.story.accuse(`the library of ${this.username}: ${what}`, this.name);
   }
 
-  /** Says or changes something. */
+  /** Posts or changes a message. */
   act(content: string): void {
     const { world, room } = this;
     const own = room.messages.findLast(({ username }) => username === this.username);
@@ -95,7 +95,7 @@ export class Library {
     );
   }
 
-  /** What must hold at a quiet point. */
+  /** The checks at a quiet point. */
   check(stored: Stored[]): void {
     const { room } = this;
     if (room.status.state !== 'live')
@@ -115,7 +115,7 @@ export class Library {
   }
 }
 
-/** As much of a WebSocket as the library needs, over a simulated line. */
+/** The part of a WebSocket that the library needs, over a simulated connection. */
 class Socket implements WebSocketLike {
   onopen: ((event: never) => void) | null = null;
   onmessage: ((event: never) => void) | null = null;

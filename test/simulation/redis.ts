@@ -4,12 +4,12 @@ import { EPOCH_MS, type Process, type World } from './world.ts';
 type Entry = [id: string, fields: string[]];
 type Args = string[];
 
-/** What a line to Redis does to commands: brings them, keeps them for later, or refuses those that write. */
+/** The effect of a connection to Redis on commands: delivers them, delays them, or refuses those that write. */
 export interface RedisLine {
   state: 'open' | 'held' | 'cut';
-  /** Writes do not arrive, and nobody is told. */
+  /** Writes do not arrive, without an error. */
   isMute?: boolean;
-  /** The most milliseconds that a command takes, most often. */
+  /** The usual maximum of a command's delay, in milliseconds. */
   delay: number;
 }
 
@@ -32,7 +32,7 @@ export class SimulatedRedis {
     return new Connection(this, process, line);
   }
 
-  /** It ends, and with it every connection; what it had is gone unless it is kept. */
+  /** Ends Redis and every connection; its data is lost unless it is kept. */
   stop(isEmptied: boolean): void {
     this.isUp = false;
     for (const connection of [...this.connections]) connection.end('Redis has ended');
@@ -134,9 +134,9 @@ interface Sent {
 class Connection implements RedisConnection {
   onclose: RedisConnection['onclose'] = null;
   #isOpen = false;
-  /** Those that have arrived at Redis and wait for their turn. */
+  /** The commands that have arrived at Redis and wait for their turn. */
   readonly #arrived: Sent[] = [];
-  /** Those without a reply. */
+  /** The commands without a reply. */
   readonly #unanswered = new Set<Sent>();
   #arrivesAt = 0;
   #repliesAt = 0;
@@ -198,17 +198,17 @@ class Connection implements RedisConnection {
     );
   }
 
-  /** Whether this is the connection of such a server over such a line. */
+  /** Whether this is a connection of the server, in the given network state. */
   isOver(line: RedisLine): boolean {
     return this.line === line;
   }
 
-  /** There may be something for a read that waits. */
+  /** Answers a waiting read if there is something for it. */
   wake(): void {
     if (this.#arrived[0]?.command[0] === 'XREAD') this.redis.world.after(0, () => this.flush());
   }
 
-  /** Lets what has arrived take effect. */
+  /** Carries out the commands that have arrived. */
   flush(): void {
     const { world } = this.redis;
     while (this.#isOpen && !this.redis.isHanging && this.line.state === 'open') {

@@ -19,7 +19,7 @@ const settings = {
   redisUrl: 'redis://simulated',
 };
 
-/** Tokens whose signatures everyone believes: they are their claims. */
+/** Tokens without signatures: they are their claims. */
 const tokens = {
   read: async (text: string): Promise<Token> => JSON.parse(text),
 } as unknown as Tokens;
@@ -33,7 +33,7 @@ interface ServerParts {
   onSent(server: Server, line: Line, text: string): void;
 }
 
-/** One of the servers: a process that is started, paused, killed and stopped, with its lines to all the rest. */
+/** A server process, which is started, paused, killed and stopped, with its connections to everything else. */
 export class Server {
   readonly redisLine: RedisLine = { state: 'open', delay: 2 };
   readonly databaseLine: DatabaseLine = { state: 'open', delay: 2 };
@@ -87,7 +87,7 @@ export class Server {
     world.story.tell(this.name, 'serves');
   }
 
-  /** The time since which it runs, and reaches the database without delay; never during such a trouble. */
+  /** The time since which it runs, and reaches the database without delay; Infinity while it does not. */
   get calmSince(): number {
     return this.#troubles > 0 ? Number.POSITIVE_INFINITY : this.#calmSince;
   }
@@ -112,7 +112,7 @@ export class Server {
     this.process.resume();
   }
 
-  /** It ends where it is; what it has sent to the database may be carried out. */
+  /** Kills the process; statements that it has sent to the database may be carried out. */
   kill(): void {
     this.parts.world.story.tell(this.name, 'is killed');
     this.process.kill();
@@ -150,7 +150,7 @@ export class Server {
     }
   }
 
-  /** A fault of the program is a breach, as far as the log tells. */
+  /** A fault of the program in the log is a breach. */
   #log(): Logger {
     const { story } = this.parts.world;
     const tell = (level: string) => (fields: unknown, message?: string) => {

@@ -56,7 +56,7 @@ export class Sockets implements PubSubServer {
     return line;
   }
 
-  /** The process has ended: each client hears of it, sooner or later. */
+  /** The process has ended: each client notices, sooner or later. */
   abandon(): void {
     for (const line of [...this.open]) line.break(this.world.once(3));
   }
@@ -65,7 +65,7 @@ export class Sockets implements PubSubServer {
 /** A connection between a client and a server: frames arrive in order, later, or not at all. */
 export class Line {
   readonly #subscriptions = new Set<string>();
-  /** Nothing arrives any more, in either direction, and none of the two is told. */
+  /** Nothing arrives any more, in either direction, and neither side notices. */
   #isSilent = false;
   /** The client has stopped reading. */
   #isHeld = false;
@@ -111,12 +111,12 @@ export class Line {
     this.ws = ws as unknown as Ws;
   }
 
-  /** Whether whatever is sent arrives. */
+  /** Whether frames arrive. */
   get isHealthy(): boolean {
     return this.#isOpenAtClient && this.#isOpenAtServer && !this.#isSilent && !this.#isHeld;
   }
 
-  /** Whether whatever is sent from now on never arrives. */
+  /** Whether no frame that is sent from now on arrives. */
   get isSilent(): boolean {
     return this.#isSilent;
   }
@@ -145,7 +145,7 @@ export class Line {
     this.#atServer(this.#toServerAt - this.world.time, () => this.#closedAtServer());
   }
 
-  /** The connection breaks. @param isSilent whether neither side is told */
+  /** The connection breaks. @param isSilent whether neither side notices */
   break(isSilent: boolean): void {
     if (isSilent) {
       this.#isSilent = true;
@@ -167,7 +167,7 @@ export class Line {
     this.sockets.process.deliver(() => this.sockets.handlers?.drain?.(this.ws));
   }
 
-  /** Brings something to the client, after what was sent before. */
+  /** Delivers an event to the client, after all earlier ones. */
   #arrive(bytes: number, run: () => void): void {
     const arrive = () => {
       this.#toClientAt = Math.max(this.#toClientAt, this.world.time + this.world.delay(5));

@@ -1,4 +1,4 @@
-/** How many of the latest lines a failure can tell of. */
+/** The number of latest lines that a failure can print. */
 const KEPT = 200_000;
 
 /** A breach of a promise. */
@@ -6,19 +6,19 @@ export class Breach extends Error {
   override readonly name = 'Breach';
 }
 
-/** What happened, line by line: its hash tells whether two runs are the same, and its lines what went wrong. */
+/** The events of a run, line by line: equal hashes mean equal runs, and the lines explain a failure. */
 export class Story {
   readonly #hash = new Bun.CryptoHasher('sha256');
   #lines: string[] = [];
   /** The first promise that was seen broken. */
   breach: Breach | undefined;
-  /** Whom it concerns. */
+  /** The client or server that it concerns. */
   #concerned: string | undefined;
   count = 0;
 
   constructor(private readonly time: () => number) {}
 
-  /** Notes what someone did or saw. */
+  /** Notes an event at a client or a server. */
   tell(who: string, what: string): void {
     const line = `${clock(this.time())} ${who.padEnd(8)} ${what}`;
     this.#hash.update(line);

@@ -2,11 +2,11 @@ import type { ChangeFrame, ServerFrameOf } from '../../src/protocol/frames.ts';
 
 type Joined = ServerFrameOf<'joined'>;
 
-/** What one client of protocol 1 has of a room. */
+/** The state of a room at one client of protocol 1. */
 export class View {
   rev = 0;
   epoch: string | undefined;
-  /** All that changed after this `rev` must be here. */
+  /** Every change after this `rev` must be here. */
   from = 0;
   state: 'out' | 'joining' | 'live' = 'out';
   readonly messages = new Map<number, ChangeFrame>();

@@ -12,7 +12,7 @@ interface Event {
   run(): unknown;
 }
 
-/** What a run is made of: one time, one order of events, and one source of chance. */
+/** The basis of a run: one clock, one order of events, and one source of randomness. */
 export class World {
   /** Milliseconds since the beginning. */
   time = 0;
@@ -40,12 +40,12 @@ export class World {
     return this.#random.pick(items);
   }
 
-  /** True once in so many times. */
+  /** True with a probability of one in `inTimes`. */
   once(inTimes: number): boolean {
     return this.integer(inTimes) === 0;
   }
 
-  /** A time on a line: most often short, now and then long, in milliseconds. */
+  /** A network delay: most often short, now and then long, in milliseconds. */
   delay(usual: number): number {
     return this.once(20) ? this.integer(usual * 20) : 1 + this.integer(usual);
   }
@@ -149,7 +149,7 @@ export class Process {
 
   resume(): void {
     this.isPaused = false;
-    // One event each, as they would be read by a process that goes on.
+    // Separate events, as a process that continues would read them.
     for (const run of this.#waiting.splice(0)) this.world.after(0, () => this.deliver(run));
   }
 

@@ -6,17 +6,17 @@ import { type OwnService, ownPostgres, ownRedis } from './own-services.ts';
 import { type Heal, postgresFaults } from './postgres-faults.ts';
 import { startReady } from './process.ts';
 
-/** A server process, with its lines to Redis and Postgres. */
+/** A server process, with a proxy in front of its Redis and its Postgres. */
 export interface ClusterServer extends Awaited<ReturnType<typeof startReady>> {
   settings: Record<string, string>;
-  lines: { redis: CuttableProxy; postgres: CuttableProxy };
+  proxies: { redis: CuttableProxy; postgres: CuttableProxy };
   isStopped: boolean;
 }
 
-/** Something that fails; it has healed by itself when it returns nothing. */
+/** A fault. It returns the function that ends it, or nothing if it has ended by itself. */
 export interface Fault {
-  /** What is out of order meanwhile: everything of that kind, or that of one server. */
-  of: 'redis' | 'postgres' | 'rooms' | 'server' | 'line to redis' | 'line to postgres';
+  /** The part that is broken meanwhile: everything of that kind, or that of one server. */
+  of: 'redis' | 'postgres' | 'rooms' | 'server' | 'connection to redis' | 'connection to postgres';
   begin(server: ClusterServer, room: string): Promise<Heal | undefined>;
 }
 
@@ -27,7 +27,7 @@ const once = (fail: () => Promise<unknown>) => async () => {
 
 /** Servers that act as one over a Redis and a Postgres of their own, all of which can be broken. */
 export class BreakableCluster {
-  /** In this order several may begin, none of which then waits for what another has taken. */
+  /** Several may begin in this order, so that none waits for a lock of another. */
   readonly faults = {
     killServer: {
       of: 'server',
@@ -46,24 +46,24 @@ export class BreakableCluster {
       begin: () => this.#configure('min-replicas-to-write', '1', '0'),
     },
     muteServer: {
-      of: 'line to redis',
-      begin: async ({ lines }) => {
-        lines.redis.refuse('XADD');
-        return () => lines.redis.mend();
+      of: 'connection to redis',
+      begin: async ({ proxies }) => {
+        proxies.redis.refuse('XADD');
+        return () => proxies.redis.mend();
       },
     },
     cutRedisLine: {
-      of: 'line to redis',
-      begin: async ({ lines }) => {
-        lines.redis.cut();
-        return () => lines.redis.mend();
+      of: 'connection to redis',
+      begin: async ({ proxies }) => {
+        proxies.redis.cut();
+        return () => proxies.redis.mend();
       },
     },
     delayRedisLine: {
-      of: 'line to redis',
-      begin: async ({ lines }) => {
-        lines.redis.hold();
-        return () => lines.redis.release();
+      of: 'connection to redis',
+      begin: async ({ proxies }) => {
+        proxies.redis.hold();
+        return () => proxies.redis.release();
       },
     },
     lockRoom: this.#failPostgres('lockRoom', 'rooms'),
@@ -110,7 +110,7 @@ export class BreakableCluster {
     const [redis, postgres] = [await ownRedis(), await ownPostgres()];
     const secret = { AUTH_SECRET: crypto.randomUUID() };
     const start = async (): Promise<ClusterServer> => {
-      const lines = {
+      const proxies = {
         redis: await cuttableProxy(redis.url),
         postgres: await cuttableProxy(postgres.url),
       };
@@ -118,10 +118,10 @@ export class BreakableCluster {
         ...secret,
         ...shared,
         PORT: `${await freePort()}`,
-        REDIS_URL: lines.redis.url,
-        DATABASE_URL: lines.postgres.url,
+        REDIS_URL: proxies.redis.url,
+        DATABASE_URL: proxies.postgres.url,
       };
-      return { settings, lines, isStopped: false, ...(await startReady(settings)) };
+      return { settings, proxies, isStopped: false, ...(await startReady(settings)) };
     };
     const servers = await Promise.all(Array.from({ length: count }, start));
     return new BreakableCluster(redis, postgres, servers);
@@ -132,7 +132,7 @@ export class BreakableCluster {
     return this.servers.filter(({ isStopped }) => !isStopped);
   }
 
-  /** Ends servers, which must take it well. */
+  /** Stops servers, which must exit cleanly. */
   async stop(servers = this.servers): Promise<void> {
     for (const { kill, exited } of servers) {
       kill('SIGTERM');
@@ -146,10 +146,10 @@ export class BreakableCluster {
 
   #failPostgres(
     name: keyof typeof postgresFaults,
-    of: 'rooms' | 'line to postgres' = 'line to postgres',
+    of: 'rooms' | 'connection to postgres' = 'connection to postgres',
   ): Fault {
     const fail = postgresFaults[name];
-    return { of, begin: ({ lines }, room) => fail(this.postgres.url, lines.postgres, room) };
+    return { of, begin: ({ proxies }, room) => fail(this.postgres.url, proxies.postgres, room) };
   }
 }
 

@@ -6,7 +6,7 @@ import type { seeded } from './random.ts';
 
 export const rooms = ['red', 'green', 'blue'];
 
-/** Every action, as often as it stands here. */
+/** The actions, each as likely as it is frequent here. */
 const actions = [
   ...Array<'say'>(60).fill('say'),
   ...Array<'join'>(10).fill('join'),

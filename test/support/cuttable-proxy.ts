@@ -1,7 +1,7 @@
 import { afterAll } from 'bun:test';
 import { connect, createServer, type Socket } from 'node:net';
 
-/** A TCP proxy in front of a database, so that a test can take the line away without harm to others. */
+/** A TCP proxy in front of a database, so that a test can cut connections without harm to other tests. */
 export interface CuttableProxy {
   /** The same database, through the proxy. */
   url: string;
@@ -16,7 +16,7 @@ export interface CuttableProxy {
   /** Lets nothing pass, on open connections and on new ones, until {@link CuttableProxy.release}; all stays open. */
   hold(): void;
   release(): void;
-  /** How much has passed, both ways. */
+  /** The bytes that have passed, in both directions. */
   bytes(): number;
 }
 

@@ -34,8 +34,8 @@ const JOIN = 'join ';
 const EXPECTED: string[] = ['not_joined', 'unavailable', 'not_found'];
 
 /**
- * A client as one ought to be written: it keeps its state, resumes from there, and sends unacknowledged
- * frames again. It notes every breach of the server's guarantees.
+ * A well-written client: it keeps its state, resumes from there, and sends unacknowledged frames again. It
+ * notes every breach of the server's guarantees.
  */
 export class Device {
   readonly views = new Map<string, View>();
@@ -94,7 +94,7 @@ export class Device {
     this.#send({ type: 'leave', room });
   }
 
-  /** Says something new, in a room that it is in. */
+  /** Posts a new message, in a room that it is in. */
   say(room: string, content: string): void {
     if (this.#view(room).state !== 'live') return;
     const id = crypto.randomUUID();
@@ -109,7 +109,7 @@ export class Device {
     this.#send({ ...deed, messageId, id });
   }
 
-  /** Returns when the server has done all that was asked of it on this connection, or it is cut. */
+  /** Returns when the server has handled all frames of this connection, or the connection is cut. */
   async settle(): Promise<void> {
     const socket = this.#socket;
     if (!socket || !this.isConnected) return;
@@ -124,7 +124,7 @@ export class Device {
     this.#settling.delete(id);
   }
 
-  /** Sends again whatever was not acknowledged, on whichever device it was said. */
+  /** Sends all unacknowledged messages again, from whichever device they were posted. */
   resend(): void {
     for (const [id, { room, content }] of this.author.unacked) {
       if (this.#view(room).state === 'live') {

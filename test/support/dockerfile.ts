@@ -4,7 +4,7 @@ import { Glob } from 'bun';
 
 const root = new URL('../../', import.meta.url).pathname;
 
-/** A container of the image, as far as the Dockerfile tells. */
+/** A container of the image, as the Dockerfile describes it. */
 export interface Image {
   /** The folder that stands for `/`. */
   folder: string;

@@ -1,11 +1,11 @@
 import { Client } from './client.ts';
 
-/** Long enough for an answer of whatever comes. */
+/** Long enough for any answer. */
 const PATIENCE_MS = 6000;
 
-/** What came of it; `unknown` where the server could not tell. */
+/** The outcome; `unknown` where the server could not tell. */
 export type Answer = 'yes' | 'no' | 'unknown';
-/** Where a room is entered, read and written to: by frames, and by REST. */
+/** The ways to enter, read and write to a room: by frames, and by REST. */
 export type Door =
   | 'enter'
   | 'history'
@@ -23,7 +23,7 @@ interface Someone {
 }
 
 /**
- * What a server answers to someone at each of its doors to a room.
+ * The answers of a server to a user at each of its doors to a room.
  *
  * @param messageId of a message of their own there; without one nothing can be edited
  */
@@ -59,13 +59,13 @@ async function answersToFrames(
 ) {
   const client = await connect(url, token);
   if (!client) {
-    // Why the handshake was refused, no client of WebSockets is told.
+    // A WebSocket client does not get the reason for a refused handshake.
     const status = await fetchStatus(url, 'GET', '/rooms', token);
     const why = [401, 403].includes(status) ? 'no' : 'unknown';
     return { enter: why, history: why, say: why, edit: why } as const;
   }
   const enter = await reply(client, { type: 'join', username: name, room, protocol: 1 });
-  // Whoever may not enter is told of nothing else.
+  // A user who may not enter gets no other answer.
   const inside = async (frame: object) => (enter === 'yes' ? reply(client, frame) : enter);
   const history = await inside({ type: 'history', room, limit: 1 });
   const say = await inside({ type: 'message', content: 'x', room });
@@ -109,7 +109,7 @@ export async function fetchStatus(
 }
 
 const UNKNOWN = ['unavailable', 'overloaded', 'internal'];
-/** That a token is over, or a user banned. */
+/** The close codes for a token that has ended, and for a banned user. */
 const REFUSED = [4401, 4403];
 
 async function reply(client: Client, frame: object): Promise<Answer> {

@@ -9,7 +9,7 @@ export type Fault =
   | 'io error'
   /** The thread ends. */
   | 'exit'
-  /** The thread fails, beside what it is doing. */
+  /** The thread throws an error outside of any query. */
   | 'throw'
   /** The disk does not answer. */
   | 'hang';

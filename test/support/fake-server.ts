@@ -10,10 +10,10 @@ interface FakeRoom {
 
 const PAGE = 500;
 
-/** A server of one process that speaks as much of protocol 1 as the library needs, with sockets that never touch a network. */
+/** A server in the process of the test, with the part of protocol 1 that the library needs and sockets without a network. */
 export class FakeServer {
   readonly sockets = new Set<FakeSocket>();
-  /** Every frame that came, in order. */
+  /** Every received frame, in order. */
   readonly received: Frame[] = [];
   readonly rooms = new Map<string, FakeRoom>();
   /** No connection can be opened. */

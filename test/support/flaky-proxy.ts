@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 /** A TCP proxy in front of a server that loses connections as networks do. */
 export interface FlakyProxy {
   url: string;
-  /** Where new connections go. */
+  /** The target of new connections. */
   target: string;
   /** Cuts every connection at the next bytes that the server sends, in the middle of them. */
   cutInTheMiddle(): void;
@@ -12,7 +12,7 @@ export interface FlakyProxy {
   isStalled: boolean;
   /** Passes on what clients send, and no answers. */
   isMute: boolean;
-  /** Refuses all, as a network that is away. */
+  /** Refuses all connections, as without a network. */
   isAway: boolean;
   /** WebSockets that are open now. */
   sockets(): number;

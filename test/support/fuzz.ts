@@ -5,7 +5,7 @@ import { chooseSeed } from './random.ts';
 /** How long each property is tried, in seconds: `bun run fuzz` takes an hour for all. */
 const SECONDS = Number(process.env.FUZZ_SECONDS ?? 20);
 
-/** What names something that is there, in the room that every run shares. */
+/** Names and ids of existing things, in the room that every run shares. */
 const known = ['ana', 'ben', 'admin', 'general', 'fuzz', 'dm:x', '1', '👍', '$', '*', 'user'];
 
 const marks = fc
@@ -126,8 +126,8 @@ export function nearJson(value: fc.Arbitrary<unknown>): fc.Arbitrary<string> {
 }
 
 /**
- * Tries a property for as long as there is time, and says by which seed. A failure is told with the smallest
- * input that fails.
+ * Tries a property until its time is over, and prints the seed. A failure is reported with the smallest input
+ * that fails.
  *
  * @param property returns how many frames or requests its input had
  */
@@ -164,9 +164,9 @@ export async function fuzz<T>(
   }
 }
 
-/** What an answer, or none, says when the machine has no processor for the server. */
+/** Failures that a machine without processor time for the server causes by itself. */
 const BUSY = /timed out|no frame came|The database does not answer/;
-/** How often an input is tried that a busy machine may have failed; one that always fails is to blame itself. */
+/** Attempts of an input whose failure a busy machine may have caused; an input that always fails is a finding. */
 const TRIES = 6;
 
 async function patiently(attempt: () => Promise<number>): Promise<number> {

@@ -12,8 +12,8 @@ export async function blocksOf(file: string, language: string): Promise<string[]
 const DRAWN = new Set(['id', 'seq', 'timestamp']);
 
 /**
- * Walks through an exchange: sends what follows a `→`, and waits for what follows a `←`, in which any
- * value that is `…` stands for whatever comes.
+ * Plays an exchange: sends the frames after a `→`, and waits for those after a `←`, in which the value `…`
+ * matches anything.
  */
 export async function walk(server: TestServer, exchange: string): Promise<void> {
   const client = await server.connect();

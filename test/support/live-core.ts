@@ -194,7 +194,7 @@ export class MemoryDatabase {
     return { ...(memberships.get(userId) ?? NO_MEMBERSHIP), version };
   }
 
-  /** As the reader of the server answers. */
+  /** The answers of the server's message reader. */
   readonly messages = {
     changes: (
       { id }: Room,
@@ -274,7 +274,7 @@ export class View {
   /** @param gaps whether a change may be left out live, since a later one that is known has replaced it */
   constructor(private readonly gaps: 'allowed' | 'forbidden' = 'forbidden') {}
 
-  /** Takes in what a connection was sent. */
+  /** Applies the frames that a connection was sent. */
   take(frames: ServerFrame[]): void {
     for (const frame of frames) {
       if (frame.type === 'joined') this.#join(frame);
@@ -330,7 +330,7 @@ export class LiveCore {
   readonly database = new MemoryDatabase(this.clock);
   readonly bus = new MemoryBus();
   readonly live: Live;
-  /** When each user was last seen, as far as that was noted. */
+  /** The stored last-seen time of each user. */
   readonly seen = new Map<number, Date>();
   readonly #connections = new Map<string, TestConnection>();
   readonly #parts: ConnectionParts;
@@ -413,7 +413,7 @@ export class LiveCore {
     };
   }
 
-  /** Brings a frame of a connection, which is opened by its first one, and lets it take effect. */
+  /** Handles a frame of a connection, which its first frame opens, and lets it take effect. */
   async send(id: string, frame: ClientFrame): Promise<void> {
     this.#connection(id).connection.receive(JSON.stringify(frame));
     await settle();
@@ -446,7 +446,7 @@ export class LiveCore {
     await settle();
   }
 
-  /** The frames that a connection was sent and that were not taken yet. */
+  /** The frames that a connection was sent and the test has not read yet. */
   take(id: string): ServerFrame[] {
     const connection = this.#connection(id);
     const frames = connection.frames.slice(connection.taken);
@@ -461,7 +461,7 @@ export class LiveCore {
     );
   }
 
-  /** With which code a connection was closed. */
+  /** The code with which a connection was closed. */
   closeCode(id: string): number | undefined {
     return this.#connection(id).closed;
   }

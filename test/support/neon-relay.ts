@@ -7,8 +7,8 @@ interface Link {
 }
 
 /**
- * Stands where Neon's proxy stands: takes the real driver's WebSockets and passes their bytes to a
- * real Postgres.
+ * Stands in for Neon's proxy: accepts the WebSockets of the real driver and passes their bytes to a real
+ * Postgres.
  *
  * @param postgres the URL of the database that is to look like Neon's
  * @returns a URL under neon.tech that leads there, and `stop`

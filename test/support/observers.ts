@@ -9,21 +9,21 @@ interface Stored {
   deletedAt?: string;
 }
 
-/** What a connection of protocol 0 was shown: the `seq`s of the messages before it, and those that came live. */
+/** The messages that a connection of protocol 0 received: the `seq`s of earlier ones, and of those that came live. */
 interface Shown {
   room: string;
   before: number[];
   live: number[];
 }
 
-/** The two who write to each other, and have joined no direct room. */
+/** Two users who write to each other, and have joined no direct room. */
 const PAIR = ['eve', 'fay'] as const;
 const SAY_EVERY_MS = 250;
 const AGAIN_MS = 50;
 
 /**
- * Those who only look on while others talk, over the doors that have no `rev` to resume from, or none that is
- * joined: protocol 0, Server-Sent Events, direct rooms. Each comes back whenever it is cut off.
+ * Clients that only receive messages, in ways that have no `rev` to resume from or need no join: protocol 0,
+ * Server-Sent Events, direct rooms. Each reconnects whenever its connection is lost.
  */
 export class Observers {
   readonly #breaches: string[] = [];
@@ -52,7 +52,7 @@ export class Observers {
   }
 
   /**
-   * Returns once all have seen what there is.
+   * Returns once all observers have received all messages.
    *
    * @param url of a server
    * @param stored all messages of each room, by `seq`
@@ -70,12 +70,12 @@ export class Observers {
     for (const socket of this.#sockets) socket.close();
     await Promise.all(this.#running);
     expect([...this.#breaches, ...this.#lost(stored)]).toEqual([]);
-    // A test in which none of it happened would show nothing.
+    // A test without any of these events would prove nothing.
     expect(this.#shown.filter(({ live }) => live.length > 0).length).toBeGreaterThan(0);
     expect(this.#said).toBeGreaterThan(10);
   }
 
-  /** Who has not seen the newest message yet. */
+  /** The observers that have not received the newest message yet. */
   async #behind(url: string, stored: Map<string, Stored[]>): Promise<string[]> {
     const behind: string[] = [];
     for (const room of this.rooms) {
@@ -97,7 +97,7 @@ export class Observers {
         .get(name)
         ?.get(room ?? '')
         ?.at(-1);
-      // A connection to which nothing came was made after all that was said.
+      // A connection that received nothing was opened after the last message.
       if (seen !== undefined && seen < rev) behind.push(`${name} is at ${seen} of ${rev}`);
     }
     return behind;
@@ -144,7 +144,7 @@ export class Observers {
       if (frame.type === 'pong') isIn = true;
       if (frame.type === 'error') socket.close();
       if (frame.type === 'message') (isIn ? shown.live : shown.before).push(frame.seq);
-      // The welcome and what was said before it leave in one write.
+      // The welcome and the earlier messages leave in one write.
       if (frame.type === 'system' && frame.event === 'welcome') {
         this.#shown.push(shown);
         queueMicrotask(() => socket.send('{"type":"ping"}'));

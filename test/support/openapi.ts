@@ -1,6 +1,6 @@
 import { API_KEY } from './people.ts';
 
-/** As much of a JSON Schema as is looked at here. */
+/** The keywords of a JSON Schema that are used here. */
 export interface Schema {
   type?: string | string[];
   $ref?: string;
@@ -25,7 +25,7 @@ export interface Schema {
   format?: string;
 }
 
-/** Something of a request that a client may choose. */
+/** A parameter or body of a request. */
 export interface Field {
   name: string;
   place: 'path' | 'query' | 'body';
@@ -39,7 +39,7 @@ interface Described {
   responses?: Record<string, { content?: Record<string, { schema?: Schema }> }>;
 }
 
-/** One operation of the OpenAPI document of a server, and requests for it. */
+/** An operation of the OpenAPI document of a server, and requests for it. */
 export class Operation {
   readonly fields: Field[];
   readonly #example: Record<string, unknown>;

@@ -1,47 +1,47 @@
 import { SQL } from 'bun';
 import type { CuttableProxy } from './cuttable-proxy.ts';
 
-/** Gives back what a fault has taken away. */
+/** Ends a fault. */
 export type Heal = () => unknown;
 
-/** How long a statement waits for a lock before the line is cut on which it came. */
+/** The wait of a statement for a lock before its connection is cut. */
 const LATE_MS = 500;
 
-// What is locked already is left alone, so that two that lock never wait for each other.
+// Rows that are locked already are left alone, so that two programs never wait for each other.
 const lockedRoom = (name: string) =>
   `select from rooms where name = '${name}' for update skip locked`;
 const LOCKED_CURSORS = 'select from read_positions for update skip locked';
 
 /**
- * What may fail between a server and its Postgres.
+ * The faults between a server and its Postgres.
  *
  * @param url of the database itself
- * @param line of the server
+ * @param proxy between the server and its database
  */
 export const postgresFaults = {
   /** Another program holds a room's row. */
   lockRoom: (url: string, _: CuttableProxy, room: string): Promise<Heal> =>
     holding(url, lockedRoom(room)),
-  /** What has waited for a lock when the line is cut is committed all the same, once there is no lock. */
-  async commitLate(url: string, line: CuttableProxy, room: string): Promise<Heal> {
+  /** A statement that waits for a lock when its connection is cut is committed all the same, once the lock is free. */
+  async commitLate(url: string, proxy: CuttableProxy, room: string): Promise<Heal> {
     const letGo = await holding(url, lockedRoom(room), LOCKED_CURSORS);
     const cut = Bun.sleep(LATE_MS).then(() => {
-      line.cut();
-      return line.mend();
+      proxy.cut();
+      return proxy.mend();
     });
     return () => cut.then(letGo);
   },
-  async hangPostgres(_: string, line: CuttableProxy): Promise<Heal> {
-    line.hold();
-    return () => line.release();
+  async hangPostgres(_: string, proxy: CuttableProxy): Promise<Heal> {
+    proxy.hold();
+    return () => proxy.release();
   },
-  async cutPostgres(_: string, line: CuttableProxy): Promise<Heal> {
-    line.cut();
-    return () => line.mend();
+  async cutPostgres(_: string, proxy: CuttableProxy): Promise<Heal> {
+    proxy.cut();
+    return () => proxy.mend();
   },
 };
 
-/** A session of another program's, which holds what it has locked until it is let go. */
+/** A session of another program, which holds its locks until it is ended. */
 export async function holding(url: string, ...statements: string[]): Promise<() => Promise<void>> {
   const holder = new SQL(url, { max: 1 });
   await holder.unsafe('begin');

@@ -8,9 +8,9 @@ import { UNLIMITED } from './server.ts';
 const root = new URL('../../', import.meta.url).pathname;
 
 export interface ServerProcess {
-  /** Where it serves, once it has said so; undefined when it ended before. */
+  /** The address in its log, once it is there; undefined when the server ended before. */
   ready: Promise<string | undefined>;
-  /** All that it has printed, once it has ended. */
+  /** Its whole output, once it has ended. */
   output: Promise<{ stdout: string; stderr: string }>;
   exited: Promise<number>;
   pid: number;
@@ -70,8 +70,8 @@ export function temporaryFolder(): string {
 let made: Promise<string> | undefined;
 
 /**
- * A data folder with a database in which nothing is yet, gone when the tests of the file are done. To make one
- * takes a server seconds, so it is made once in a run, and copied; a first start is for tests of a first start.
+ * A data folder with an empty database, removed when the tests of the file are done. Creating a database takes
+ * seconds, so it is created once in a run, and copied; only tests of the first start need a first start.
  */
 export async function dataFolder(): Promise<string> {
   made ??= makeDataFolder().catch((error) => {

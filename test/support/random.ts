@@ -1,4 +1,4 @@
-/** A small generator of pseudo-random numbers, so that a seed tells the whole story: mulberry32. */
+/** A small generator of pseudo-random numbers, so that a seed repeats a run: mulberry32. */
 export function seeded(seed: number) {
   let state = seed >>> 0;
   const next = () => {

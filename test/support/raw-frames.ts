@@ -34,7 +34,7 @@ export function rawFrame(
   ]);
 }
 
-/** A WebSocket whose every byte is the test's. */
+/** A WebSocket whose bytes are all written by the test. */
 export class RawWebSocket {
   /** The bytes that have arrived and were not read yet. */
   readonly #frames: RawFrame[] = [];

@@ -4,7 +4,7 @@ import { parseServerFrame } from './server-frame.ts';
 const FIRST_RETRY_MS = 20;
 const LONGEST_RETRY_MS = 1000;
 
-/** A client in one room that comes back by itself, on whichever server it gets, and goes on from where it was. */
+/** A client in one room that reconnects by itself, to any server, and resumes. */
 export class Roamer {
   /** By `seq`. */
   readonly seen = new Map<number, string>();
@@ -45,7 +45,7 @@ export class Roamer {
     return this.#unacked.size;
   }
 
-  /** From now on silence counts. */
+  /** Starts to measure the silence. */
   listen(): void {
     this.#heardAt = performance.now();
     this.longestSilence = 0;

@@ -32,7 +32,7 @@ export interface TestServer {
   stop(): Promise<void>;
 }
 
-/** Tests say more, and faster, than a person does; those of the limits set their own. */
+/** Tests send more, and faster, than users do; tests of the limits set their own. */
 export const UNLIMITED = { MESSAGE_RATE: '0', REQUEST_RATE: '0', MAX_CONNECTIONS_PER_IP: '0' };
 
 /** A real server on a free port, stopped when the tests of the file are done. */

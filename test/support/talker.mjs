@@ -1,6 +1,6 @@
 /**
- * A program that talks in a room through the library, in whichever runtime it is run: everything that it
- * says, it says once. It is written as a script, since a browser gets it as text.
+ * A program that posts to a room through the library, in any runtime, each message once. It is written as a
+ * script, since a browser gets it as text.
  *
  * @param {typeof import('../../client/index.ts').ChatClient} ChatClient
  * @param {{ url: string, options: import('../../client/index.ts').ChatOptions, room: string, from: number, to: number }} what
@@ -47,7 +47,7 @@ export function talk(ChatClient, { url, options, room: name, from, to }) {
   };
 }
 
-// As a program: posts messages, and prints the values that are asked for by name on standard input.
+// Run as a program, it posts messages, and prints the values whose names it reads from standard input.
 if (typeof process === 'object' && process.argv[2]?.startsWith('{')) {
   const { library, ...what } = JSON.parse(process.argv[2]);
   const { ChatClient } = await import(library);

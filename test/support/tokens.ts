@@ -4,7 +4,7 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 /** The `AUTH_SECRET` of servers that are to take {@link mint}'s tokens. */
 export const SECRET = 'a secret of at least thirty-two characters';
 
-/** A token as a back end makes it that knows `AUTH_SECRET`; good for an hour unless it says otherwise. */
+/** A token as a back end with `AUTH_SECRET` makes it; valid for an hour unless it has another `exp`. */
 export function mint(
   claims: Record<string, unknown>,
   key: CryptoKey | string = SECRET,
@@ -30,7 +30,7 @@ export function tampered(token: string, sub: string): string {
   return [header, changed, signature].join('.');
 }
 
-/** Someone else's sign-in: a key server, and the tokens that it signs. */
+/** An identity provider: a key server, and the tokens that it signs. */
 export interface KeyServer {
   /** The settings of a server that takes its tokens. */
   foreignKeys: { url: string; issuer: string; audience: string };

@@ -5,15 +5,15 @@ import type { seeded } from './random.ts';
 import { PASSWORD } from './server.ts';
 import { mint } from './tokens.ts';
 
-/** Someone with a token, or a guest without one. */
+/** A user with a token, or a guest without one. */
 export interface Townsman {
   name: string;
   token: string | undefined;
-  /** When the token was issued, in milliseconds since 1970. */
+  /** The time at which the token was issued, in milliseconds since 1970. */
   issuedAt: number;
 }
 
-/** What the database has of a user in a room. */
+/** The state of a user in a room, as the database has it. */
 interface Standing {
   name: string;
   room: string;
@@ -27,7 +27,7 @@ interface Standing {
   message_id: number | null;
 }
 
-/** What someone may do in a room, and the newest message that is their own there. */
+/** The rights of a user in a room, and the user's newest message there. */
 export interface Rights {
   doors: Record<Door, Answer>;
   messageId: number | undefined;
@@ -48,7 +48,7 @@ const ACCOUNTS = 3;
 const GUESTS = 2;
 const actions = ['private', 'members', 'bans', 'mutes', 'out', 'token', 'again', 'claim'] as const;
 
-/** Some people and some rooms of one owner, and what the database says of them. */
+/** Users and rooms of one owner, with their rights by the database. */
 export class Town {
   readonly rooms = ['red', 'green', 'blue'];
   people: Townsman[] = [];
@@ -65,7 +65,7 @@ export class Town {
     private readonly random: ReturnType<typeof seeded>,
   ) {}
 
-  /** Makes the rooms and the people. */
+  /** Creates the rooms and the users. */
   async found(url: string): Promise<void> {
     this.#owner = await mint({ sub: 'owner' }, this.secret);
     for (const room of this.rooms) await this.#makeRoom(url, room);
@@ -77,7 +77,7 @@ export class Town {
     await this.settleGuests(url);
   }
 
-  /** Lets new guests come in place of those whose names are accounts by now; as many of the others leave. */
+  /** Replaces guests whose names have become accounts by new guests, and as many of the others. */
   async settleGuests(url: string): Promise<void> {
     const guests = this.people.filter(({ token }) => !token).slice(-GUESTS);
     this.people = [...this.people.filter(({ token }) => token).slice(-ACCOUNTS), ...guests];
@@ -87,7 +87,7 @@ export class Town {
     }
   }
 
-  /** Changes the rights of someone at random; whether that works is for the database to say. */
+  /** Changes the rights of a random user; the database decides whether that works. */
   async change(url: string): Promise<void> {
     const { random } = this;
     const room = random.pick(this.rooms);
@@ -124,13 +124,13 @@ export class Town {
     }
   }
 
-  /** Asks as the owner of the rooms; what is nobody's but an admin's, with the key of the back end. */
+  /** Sends a request as the owner of the rooms; requests for admins with the key of the back end. */
   rule(url: string, method: string, path: string, body?: object): Promise<number> {
     const token = path.startsWith('/users') ? API_KEY : this.#owner;
     return fetchStatus(url, method, path, token, body);
   }
 
-  /** What everyone may do in each room that is there, as the database has it, by name and room. */
+  /** The rights of every user in each existing room, by the database, by name and room. */
   async truth(): Promise<Map<string, Rights>> {
     const found = (await this.query(STANDINGS)) as Standing[];
     const truth = new Map<string, Rights>();
@@ -150,12 +150,12 @@ export class Town {
           history: read,
           read,
           search: read,
-          // A guest who listens is nobody in particular.
+          // An event stream without a token belongs to no user.
           events: person.token ? read : row.is_private ? 'no' : 'yes',
           say: write,
           write,
           edit: write,
-          // Whoever edits there shows a token.
+          // Edits there need a token.
           patch: person.token ? write : 'no',
         },
       });
@@ -163,7 +163,7 @@ export class Town {
     return truth;
   }
 
-  /** What a server answers to everyone at each door of each room. */
+  /** The answers of a server to every user, for each way into each room. */
   async answers(url: string, truth: Map<string, Rights>): Promise<Map<string, Rights>> {
     const answers = new Map<string, Rights>();
     const asked = this.people.map(async (person) => {
@@ -205,7 +205,7 @@ export class Town {
   }
 }
 
-/** Every door that answers otherwise than it should; one that cannot tell is right. */
+/** The doors with a wrong answer; `unknown` counts as right. */
 export function wrongDoors(truth: Map<string, Rights>, answers: Map<string, Rights>): string[] {
   return [...truth].flatMap(([who, { doors }]) =>
     Object.entries(answers.get(who)?.doors ?? {})

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { Client } from './client.ts';
 
-/** How often something is tried again before its delay counts: a busy machine delays by itself, now and then. */
+/** Attempts before a delay counts: a busy machine causes delays by itself, now and then. */
 const TRIES = 3;
 /** From ping to ping, in milliseconds. */
 const PING_EVERY_MS = 2;
@@ -79,7 +79,7 @@ export class Witness {
 
 /**
  * How long the event loop of a process has been at work, in milliseconds; unlike a delay, it says the same on a
- * busy machine. Linux alone tells.
+ * busy machine. On Linux only.
  *
  * @see https://docs.kernel.org/scheduler/sched-stats.html
  */

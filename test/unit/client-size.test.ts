@@ -2,11 +2,11 @@ import { expect, test } from 'bun:test';
 import { dirname, join } from 'node:path';
 import { buildClient, buildReact } from '../../client/build.ts';
 
-/** What a page loads before anything can be said, in bytes after gzip. */
+/** The bytes, after gzip, that a page loads before it can send a message. */
 const MAX_CORE_BYTES = 6 * 1024;
 const MAX_REACT_BYTES = 2 * 1024;
 
-test('the core of the client library is at most 6 KB gzipped, and the rest is loaded when it is used', async () => {
+test('the core of the client library is at most 6 KB gzipped, and the rest is loaded on demand', async () => {
   const files = await buildClient('client', 'client/');
   const core = files.get('client.js') ?? '';
   expect(Bun.gzipSync(core, { level: 9 }).length).toBeLessThanOrEqual(MAX_CORE_BYTES);
@@ -15,7 +15,7 @@ test('the core of the client library is at most 6 KB gzipped, and the rest is lo
   expect(core).not.toContain('last-event-id');
 });
 
-test('every part that is loaded when it is used is where it is looked for', async () => {
+test('every part that is loaded on demand is at the address of its import', async () => {
   const files = await buildClient('client', 'client/');
   const missing: string[] = [];
   let loaded = 0;

@@ -264,7 +264,7 @@ test('unsent messages of a program that ends are sent by the next one, from its 
   expect(store.unsent).toBe(0);
 });
 
-test('what an earlier program left is sent before what the next one says at once', async () => {
+test('messages that an earlier program left are sent before those of the next one', async () => {
   const left = memoryStore();
   const at = Date.parse('2020-01-01');
   for (const [n, content] of ['one', 'two'].entries()) {
@@ -283,7 +283,7 @@ test('what an earlier program left is sent before what the next one says at once
   expect(contents(room)).toEqual(['one', 'two', 'three']);
 });
 
-test('a store that does not answer holds up what is said for 10 seconds, and one that fails for none', async () => {
+test('a store that does not answer delays messages for 10 seconds, and a store that fails does not', async () => {
   const never = memoryStore();
   never.load = () => new Promise(() => {});
   const slow = await begin({ outbox: never });
@@ -302,7 +302,7 @@ test('a store that does not answer holds up what is said for 10 seconds, and one
   expect(errors.map(({ code }) => code)).toEqual(['store']);
 });
 
-test('what was stored without the program hearing of it is shown once', async () => {
+test('a message that was stored, but whose ack the program never got, is shown once', async () => {
   const store = memoryStore();
   const id = crypto.randomUUID();
   const frame = { type: 'message', room: 'general', content: 'one' } as const;
@@ -318,7 +318,7 @@ test('what was stored without the program hearing of it is shown once', async ()
   expect(server.received.filter(({ type }) => type === 'message')).toEqual([]);
 });
 
-test('a message that comes again as it is known is no news', async () => {
+test('a message that comes again unchanged causes no event', async () => {
   const { server, clock, room } = await begin();
   const { id } = server.say('general', 'one');
   server.edit('general', id, 'ONE');
@@ -356,7 +356,7 @@ test('a hole in the live changes is filled, and a repetition is reported', async
   expect(contents(room)).toEqual(['one', 'two', 'three']);
 });
 
-test('what was there when the user entered is no news, however many pages it takes', async () => {
+test('messages from before the user entered cause no event, however many pages they take', async () => {
   const server = new FakeServer();
   const clock = new FakePlatform();
   for (let n = 1; n <= 1200; n++) server.say('general', `${n}`);
@@ -379,7 +379,7 @@ test('what was there when the user entered is no news, however many pages it tak
   expect(news).toEqual(['live', 'meanwhile']);
 });
 
-test('who listens for notifications is in a room, on a connection that is open already too', async () => {
+test('a listener for notifications joins a room, on an open connection too', async () => {
   const server = new FakeServer();
   const { WebSocket } = server;
   const platform = new FakePlatform();
@@ -403,7 +403,7 @@ test('who listens for notifications is in a room, on a connection that is open a
   }
 });
 
-test('a room that was entered for notifications shows its last messages, or those that were asked for', async () => {
+test('a room that was entered for notifications shows its last messages, or the requested ones', async () => {
   const server = new FakeServer();
   for (let n = 1; n <= 250; n++) server.say('general', `${n}`);
   const { WebSocket } = server;
@@ -423,7 +423,7 @@ test('a room that was entered for notifications shows its last messages, or thos
   }
 });
 
-test('changes that come together are taken in order, and are one change for who renders', async () => {
+test('changes that arrive together are applied in order, and cause a single render', async () => {
   const { server, room } = await begin();
   const rendered = new Set<unknown>();
   room.subscribe(() => rendered.add(room.messages));
@@ -464,7 +464,7 @@ test('after a reset the history is the new one, and unsent messages are kept', a
   expect(contents(room)).toEqual(['restored', 'unsent']);
 });
 
-test('a silent server is left, and a frame without an answer is sent again', async () => {
+test('a connection to a silent server is given up, and a frame without an answer is sent again', async () => {
   const { server, clock, chat, room } = await begin();
   let isForgotten = true;
   server.intercept = ({ type }) => type === 'message' && isForgotten;
@@ -487,27 +487,30 @@ const afterClose = [
   [1009, 'no'] as const,
 ];
 
-test.each(afterClose)('a client that was closed with %i comes back: %s', async (code, when) => {
-  const { server, clock, chat } = await begin();
-  await clock.advance(10 * SECOND);
-  server.close(code, 'why');
-  const { status } = chat;
-  const wait = status.state === 'reconnecting' ? status.nextTry - clock.now() : undefined;
-  if (when === 'no' || when === 'token') {
-    expect(status).toEqual({ state: 'closed', reason: 'why' });
-    await clock.advance(HOUR);
-    expect(server.connects).toBe(1);
-    return;
-  }
-  if (when === 'now') expect(wait).toBe(0);
-  if (code === closeCodes.flooding.code) expect(wait).toBeGreaterThanOrEqual(60 * SECOND);
-  else if (when === 'later') expect(wait).toBe(500);
-  await clock.advance(70 * SECOND);
-  expect(chat.status.state).toBe('live');
-  expect(server.sockets.size).toBe(1);
-});
+test.each(afterClose)(
+  'a client whose connection was closed with %i reconnects: %s',
+  async (code, when) => {
+    const { server, clock, chat } = await begin();
+    await clock.advance(10 * SECOND);
+    server.close(code, 'why');
+    const { status } = chat;
+    const wait = status.state === 'reconnecting' ? status.nextTry - clock.now() : undefined;
+    if (when === 'no' || when === 'token') {
+      expect(status).toEqual({ state: 'closed', reason: 'why' });
+      await clock.advance(HOUR);
+      expect(server.connects).toBe(1);
+      return;
+    }
+    if (when === 'now') expect(wait).toBe(0);
+    if (code === closeCodes.flooding.code) expect(wait).toBeGreaterThanOrEqual(60 * SECOND);
+    else if (when === 'later') expect(wait).toBe(500);
+    await clock.advance(70 * SECOND);
+    expect(chat.status.state).toBe('live');
+    expect(server.sockets.size).toBe(1);
+  },
+);
 
-test('a server that drains is left when it says so, and at once', async () => {
+test('a draining server is left as soon as it announces its stop', async () => {
   const { server, clock, chat } = await begin();
   await clock.advance(10 * SECOND);
   for (const socket of server.sockets) socket.tell({ type: 'draining', reconnectIn: 300 });

@@ -5,7 +5,7 @@ import { readDatabaseSettings, readSettings, SettingsError } from '../../src/con
 const secret = 'x'.repeat(32);
 
 describe('settings', () => {
-  test('have their defaults when nothing is set, or set to nothing', () => {
+  test('have their defaults when they are not set, or empty', () => {
     const defaults = {
       port: 3000,
       host: '127.0.0.1',

@@ -19,7 +19,7 @@ test('a lost connection and an answer are distinguished with every driver', () =
     expect(toChatError(failed(cause)).code).toBe(state === undefined ? 'unavailable' : 'internal');
   }
   expect(isOutcomeUnknown(failed({ code: '57P01' }))).toBe(true);
-  // What timed out while it waited for a lock is not stored, for sure.
+  // A statement that timed out while it waited for a lock has certainly stored nothing.
   expect(isOutcomeUnknown(failed({ code: '57014' }))).toBe(false);
   for (const code of ['53300', '53100', '57P03', '57014', '55P03', '40P01', '08006']) {
     expect({ code, told: toChatError(failed({ code })).code }).toEqual({

@@ -25,7 +25,7 @@ function startQueue(waiting = 100) {
   };
 }
 
-test('a key has its bound, from however many others it comes', async () => {
+test('an account keeps to its bound, from however many networks', async () => {
   const { add, end, running } = startQueue();
   for (const n of [1, 2, 3]) add(`a${n}`, `network ${n}`, 'ana');
   add('b', 'network 4', 'ben');
@@ -34,7 +34,7 @@ test('a key has its bound, from however many others it comes', async () => {
   expect(await running()).toEqual(['a2', 'a3', 'b']);
 });
 
-test('works of the same network go past one whose account has its fill', async () => {
+test('works of a network overtake one whose account has reached its bound', async () => {
   const { add, end, running } = startQueue();
   add('a1', 'network 1', 'ana');
   add('a2', 'network 2', 'ana');
@@ -47,7 +47,7 @@ test('works of the same network go past one whose account has its fill', async (
   expect(await running()).toEqual(['a1', 'a2', 'b', 'c2']);
 });
 
-test('the end of a work starts all that it held up', async () => {
+test('the end of a work starts all works that waited for it', async () => {
   const { add, end, running } = startQueue();
   add('a1', 'network 1', 'ana');
   add('a2', 'network 2', 'ana');
@@ -59,7 +59,7 @@ test('the end of a work starts all that it held up', async () => {
   expect(await running()).toEqual(['a2', 'a3', 'd', 'e']);
 });
 
-test('when the queue is full, the network with most works gives way', async () => {
+test('when the queue is full, a work of the network with most works is refused', async () => {
   const { add, running, refused } = startQueue(3);
   for (const n of [1, 2, 3, 4, 5]) add(`a${n}`, 'network 1');
   for (const n of [1, 2]) add(`b${n}`, 'network 2');

@@ -4,7 +4,7 @@
  */
 import fs from 'node:fs';
 
-/** One operation, by a process and one of its file descriptors or by paths, and the bytes that it wrote. */
+/** A file operation, by a process and one of its file descriptors or by paths, and the bytes that it wrote. */
 export type Operation = { pid: number } & (
   | { do: 'open'; fd: number; path: string }
   | { do: 'write'; fd: number; at: number }

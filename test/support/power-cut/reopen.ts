@@ -130,7 +130,7 @@ async function reopen({ log, root, account, sabotage, cuts }: Reopening): Promis
         extensions: { amcheck },
         pgliteWasmModule,
       });
-      // It would go on for ever.
+      // Otherwise the process would never end.
       database.Module.onAbort = () => {
         report(['it aborted']);
         process.exit();

@@ -13,7 +13,7 @@ import { createLogger } from '../../../src/log.ts';
 
 /** The acknowledged changes, with the lengths that the recording had at the time. */
 export interface Account {
-  /** When the server began to serve. */
+  /** The operation at which the server began to serve. */
   servedFrom: number;
   checkpoints: number[];
   end: number;
@@ -35,7 +35,7 @@ const UNLIMITED = { MESSAGE_RATE: '0', REQUEST_RATE: '0', MAX_CONNECTIONS_PER_IP
 
 const settings = { ...readSettings(UNLIMITED), port: 0, dataDir };
 const database = await openDatabase(settings);
-// So many messages that the next ones are in the index of words, too.
+// Enough messages that the next ones go into the index of words, too.
 await database.db.insert(rooms).values({ name: 'cut', rev: UNINDEXED });
 const { listen } = await createApp({ settings, database, log: createLogger('silent') });
 const url = `${listen().replace('http', 'ws')}/ws`;
@@ -60,7 +60,7 @@ async function person(name: string): Promise<void> {
   };
   socket.send(JSON.stringify({ type: 'join', username: name, room: 'cut', protocol: 1 }));
 
-  /** One message after the other, each through all of its changes. */
+  /** Posts messages one after the other, each with all of its changes. */
   const talk = async () => {
     while (posts < wanted) {
       posts += 1;

@@ -4,7 +4,7 @@ import { LiveCore } from '../../support/live-core.ts';
 
 const GRACE_MS = 5000;
 
-/** Who came and went, in short. */
+/** The joins and leaves, in short. */
 function comings(frames: ServerFrame[]): string[] {
   return frames.flatMap((frame) =>
     frame.type === 'presence' ? `${frame.username} ${frame.status}` : [],
@@ -30,7 +30,7 @@ test('a user who leaves is offline at once, and was seen until then', async () =
   core.close();
 });
 
-test('a user whose connection is lost is offline when the grace is over, and was seen until the loss', async () => {
+test('a user whose connection is lost is offline when the grace period is over, and was seen until the loss', async () => {
   const core = await coreWithWitness();
   await core.join('phone', 'ana');
   await core.clock.advance(1000);
@@ -44,7 +44,7 @@ test('a user whose connection is lost is offline when the grace is over, and was
   core.close();
 });
 
-test('a user who is back within the grace has never left', async () => {
+test('a user who reconnects within the grace period has never left', async () => {
   const core = await coreWithWitness();
   await core.join('phone', 'ana');
   await core.drop('phone');
@@ -77,7 +77,7 @@ test('a user who is evicted is offline at once', async () => {
   core.close();
 });
 
-test('the people of a server that is lost stay until the grace, its silence included, is over', async () => {
+test('users of a lost server stay until the grace period, its silence included, is over', async () => {
   const core = await coreWithWitness();
   const { room } = core.database.room('general');
   const [stays, goes] = [core.database.user('stays'), core.database.user('goes')];

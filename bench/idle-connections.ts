@@ -1,8 +1,9 @@
 /**
- * A load: connections that join a room and say nothing.
+ * A load: connections that join a room and send nothing more.
  *
- * Input: `{ url, pid, connections, together }`, so many of them together in each room; output: `{ each }`, the KiB
- * of memory by which the process grew for each. With `isHeld` they stay until the input of this process ends.
+ * Input: `{ url, pid, connections, together }`, with `together` connections in each room; output: `{ each }`, the
+ * KiB of memory by which the server grew for each connection. With `isHeld` the connections stay open until the
+ * input of this process ends.
  */
 import { dialects } from './dialects/index.ts';
 import { rawWebSocket } from './raw-websocket.ts';
@@ -23,12 +24,12 @@ const count = () => {
 const open = async (n: number) => {
   const room = `room-${Math.floor(n / input.together)}`;
   const send = (text: string) => socket.send(text);
-  const speech = dialects.json.speak({ name: `idler${n}`, room, send, joined: count });
-  const socket = await rawWebSocket(input.url, speech.hear);
-  speech.join();
+  const conversation = dialects.json.connect({ name: `idle${n}`, room, send, joined: count });
+  const socket = await rawWebSocket(input.url, conversation.receive);
+  conversation.join();
 };
 
-/** Opens so many more, some at a time. */
+/** Opens `count` more connections, some at a time. */
 async function openMore(count: number): Promise<void> {
   for (const end = opened + count; opened < end; ) {
     const group = Array.from({ length: Math.min(AT_ONCE, end - opened) }, (_, k) =>
@@ -41,7 +42,7 @@ async function openMore(count: number): Promise<void> {
 }
 
 const AT_ONCE = 50;
-/** What the first ones cost once for all is not counted. */
+/** Connections before the measurement, whose one-time costs are not counted. */
 const WARM_UP = input.isHeld ? 0 : 500;
 let opened = 0;
 await openMore(WARM_UP);

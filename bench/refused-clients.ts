@@ -1,5 +1,5 @@
 /**
- * A load: people who are not let in.
+ * A load: clients that are refused.
  *
  * Input: `{ url, door, perSecond, atMost, seconds }`, the `door` being `sessions`, with a wrong password for the
  * account `victim`, or `ws`, with a token whose signature is wrong; no more than `atMost` wait for an answer at a
@@ -26,7 +26,7 @@ async function trySessions(n: number): Promise<string> {
   return String(response.status);
 }
 
-/** A real handshake on a connection of its own, whose answer is read to the end of its first line. */
+/** A real handshake on a new connection; the status of its answer. */
 async function tryHandshake(): Promise<string> {
   const { hostname, port } = new URL(input.url);
   const answer = Promise.withResolvers<string>();
@@ -58,7 +58,7 @@ const attempt = input.door === 'ws' ? tryHandshake : trySessions;
 const statuses: Record<string, number> = {};
 let waiting = 0;
 let begun = 0;
-const knock = async () => {
+const request = async () => {
   waiting += 1;
   const status = await attempt(begun).catch(() => 'failed');
   statuses[status] = (statuses[status] ?? 0) + 1;
@@ -66,7 +66,7 @@ const knock = async () => {
 };
 const start = performance.now();
 for (let passed = 0; passed < input.seconds; passed = (performance.now() - start) / 1000) {
-  for (; begun < passed * input.perSecond; begun++) if (waiting < input.atMost) void knock();
+  for (; begun < passed * input.perSecond; begun++) if (waiting < input.atMost) void request();
   await Bun.sleep(1);
 }
 console.log(JSON.stringify(statuses));

@@ -1,5 +1,5 @@
 /**
- * A load: many clients that each send all their messages at once, and are sent away.
+ * A load: many clients that each send all their messages at once, until the server closes their connections.
  *
  * Input: `{ url, clients, messages }`; output: how often each close code came.
  */
@@ -15,7 +15,7 @@ const sockets = await Promise.all(
   times(clients, async (n) => {
     const joined = Promise.withResolvers<void>();
     const socket = await rawWebSocket(url, () => joined.resolve());
-    const join = { type: 'join', username: `crowd-${n}`, room: 'crowd', protocol: 1 };
+    const join = { type: 'join', username: `sender-${n}`, room: 'busy', protocol: 1 };
     socket.send(JSON.stringify(join));
     await joined.promise;
     return socket;

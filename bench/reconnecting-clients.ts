@@ -1,8 +1,8 @@
 /**
- * A load: clients that join a room, are cut off while others talk there, and all come back at once.
+ * A load: clients that join a room, are disconnected while messages are posted there, and all reconnect at once.
  *
- * Input: `{ url, databaseUrl, clients, missed, prepare }`, without `prepare` after a run that did;
- * output: the `seconds` until the last one is current, and the `transactions` of the database meanwhile.
+ * Input: `{ url, databaseUrl, clients, missed, prepare }`, `prepare` being false after a run that has prepared the
+ * room; output: the `seconds` until the last client has resumed, and the `transactions` of the database meanwhile.
  */
 import { SQL } from 'bun';
 import { rawWebSocket } from './raw-websocket.ts';
@@ -18,10 +18,10 @@ const room = 'bench';
 const database = new SQL(input.databaseUrl, { max: 1 });
 
 const JOINED = '{"type":"joined"';
-/** How long the replies are: all have missed the same, and have names of one length. */
+/** Lengths of the replies: equal, since all clients missed the same messages and have names of one length. */
 const lengths = new Set<number>();
 
-/** Joins and returns when the reply is there. */
+/** Joins and returns when the reply has arrived. */
 async function join(n: number, since: number | '$') {
   const joined = Promise.withResolvers<void>();
   const username = `user${n}`.padEnd(10, '_');
@@ -30,7 +30,7 @@ async function join(n: number, since: number | '$') {
     if (head.startsWith('{"type":"error"'))
       joined.reject(new Error(buffer.toString('utf8', from, to)));
     if (head !== JOINED) return;
-    // To read each to its end would cost the load more than it costs the server to send them.
+    // Parsing every reply would cost the load more than sending it costs the server.
     if (since !== '$' && !lengths.has(to - from)) {
       check(JSON.parse(buffer.toString('utf8', from, to)));
       lengths.add(to - from);
@@ -42,10 +42,10 @@ async function join(n: number, since: number | '$') {
   return socket;
 }
 
-/** A reply must hold what was missed, to the end. */
+/** A reply must hold all missed messages. */
 function check(reply: { complete: boolean; messages: unknown[] }): void {
   if (reply.messages.length !== input.missed || !reply.complete) {
-    throw new Error(`someone got ${reply.messages.length} messages`);
+    throw new Error(`a client got ${reply.messages.length} messages`);
   }
 }
 
@@ -61,7 +61,7 @@ async function joinAll(since: number | '$') {
   return sockets;
 }
 
-/** What the database has done so far, by its own count, which is late by up to a second. */
+/** Committed transactions by the database's own count, which lags by up to a second. */
 async function transactions(): Promise<number> {
   await Bun.sleep(2500);
   const [row] = await database`
@@ -69,12 +69,12 @@ async function transactions(): Promise<number> {
   return row.n;
 }
 
-/** All have been there, and were cut off before the messages that they now miss. */
+/** Connects all clients, disconnects them, and posts the messages that they then miss. */
 async function prepare(): Promise<void> {
-  const talker = await join(input.clients, '$');
+  const sender = await join(input.clients, '$');
   for (const socket of await joinAll('$')) socket.close();
   for (let n = 0; n < input.missed; n++) {
-    talker.send(JSON.stringify({ type: 'message', room, content: `missed ${n}` }));
+    sender.send(JSON.stringify({ type: 'message', room, content: `missed ${n}` }));
   }
   for (let stored = 0; stored < input.missed; ) {
     [{ stored }] = await database`select rev::float8 as stored from rooms where name = ${room}`;
@@ -87,6 +87,6 @@ const start = performance.now();
 await joinAll(0);
 const seconds = (performance.now() - start) / 1000;
 const seen = (await transactions()) - before;
-// One of them is the question itself.
+// The query that reads the count is a transaction too.
 console.log(JSON.stringify({ seconds, transactions: seen - 1 }));
 process.exit();
