@@ -76,6 +76,29 @@ describe('a database that goes away', () => {
   );
 
   testWithPostgres(
+    'after a change of rights whose answer was lost, the rights are those that are stored',
+    async () => {
+      const { proxy, server } = await behindProxy();
+      const token = await server.register('owner');
+      await server.request('POST', '/rooms', token, { name: 'den' });
+      await server.request('POST', '/rooms', token, { name: 'tea' });
+      const outside = await server.enter('ana', 'den');
+      const banned = await server.enter('ben', 'tea');
+
+      proxy.cutAtAnswer('UPDATE 1');
+      const closing = await server.request('PATCH', '/rooms/den', token, { private: true });
+      expect(closing.status).toBe(503);
+      await proxy.mend();
+      expect(await outside.untilType('error')).toMatchObject({ code: 'not_found' });
+
+      proxy.cutAtAnswer('INSERT 0 1');
+      expect((await server.request('PUT', '/rooms/tea/bans/ben', token)).status).toBe(503);
+      await proxy.mend();
+      expect(await banned.untilType('error')).toMatchObject({ code: 'banned' });
+    },
+  );
+
+  testWithPostgres(
     'after an edit whose answer was lost, everyone still sees it once, and it may be sent again',
     async () => {
       const { proxy, server } = await behindProxy();
