@@ -1,13 +1,14 @@
 import { afterAll, describe, expect } from 'bun:test';
 import { openDatabase } from '../../src/db/index.ts';
 import { cuttableProxy } from '../support/cuttable-proxy.ts';
+import { API_KEY } from '../support/people.ts';
 import { startServer } from '../support/server.ts';
 import { freshPostgres, testWithPostgres } from '../support/services.ts';
 
 async function behindProxy() {
   const proxy = await cuttableProxy(await freshPostgres());
   const database = await openDatabase({ databaseUrl: proxy.url, dataDir: '' });
-  const server = await startServer({}, { database });
+  const server = await startServer({ apiKey: API_KEY }, { database });
   afterAll(() => database.close());
   return { proxy, server };
 }
@@ -95,6 +96,18 @@ describe('a database that goes away', () => {
       expect((await server.request('PUT', '/rooms/tea/bans/ben', token)).status).toBe(503);
       await proxy.mend();
       expect(await banned.untilType('error')).toMatchObject({ code: 'banned' });
+    },
+  );
+
+  testWithPostgres(
+    'after a ban from the server whose answer was lost, the user is disconnected',
+    async () => {
+      const { proxy, server } = await behindProxy();
+      const ben = await server.enter('ben', 'room');
+      proxy.cutAtAnswer('UPDATE 1');
+      expect((await server.request('PUT', '/users/ben/ban', API_KEY)).status).toBe(503);
+      await proxy.mend();
+      expect(await ben.closed).toMatchObject({ code: 4403 });
     },
   );
 

@@ -63,7 +63,8 @@ export class Checks {
     for (const client of this.parts.clients) {
       if (!(client instanceof Resuming) || !client.line?.isHealthy) continue;
       for (const [room, { state }] of client.views) {
-        if (state === 'live') this.#rights(client, room, rights.get(`${client.person.name} ${room}`));
+        if (state === 'live')
+          this.#rights(client, room, rights.get(`${client.person.name} ${room}`));
       }
     }
   }
