@@ -51,7 +51,7 @@ export function createCore(parts: CoreParts) {
   const rooms = new RoomService({ db, limits });
   const roomManager = new RoomManager({ db, bus, rooms, limits, clock, log });
   const directRooms = new DirectRooms({ db, bus, limits, ids });
-  const members = new Members({ db, bus, rooms, users, log });
+  const members = new Members({ db, bus, rooms, users, clock, log });
   const messages = new MessageReader({ db, clock });
   const words = new WordIndex({ db, clock, log });
   const chat = new ChatService(

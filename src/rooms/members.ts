@@ -3,6 +3,7 @@ import type { Bus } from '../bus/bus.ts';
 import { memberships, messages, readCursors, rooms, users } from '../db/schema/index.ts';
 import { type Database, rows } from '../db/statements.ts';
 import { ChatError } from '../errors.ts';
+import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../log.ts';
 import { isSameName, parseUsername } from '../protocol/checks.ts';
 import type { Identity, UserState } from '../protocol/identity.ts';
@@ -13,6 +14,7 @@ import {
   principalOf,
   type Room,
 } from '../protocol/room.ts';
+import { answered } from '../users/unanswered.ts';
 import type { UserService } from '../users/user.service.ts';
 import { nextVersion } from './columns.ts';
 import type { RoomService } from './room.service.ts';
@@ -25,6 +27,7 @@ export class Members {
       bus: Bus;
       rooms: RoomService;
       users: UserService;
+      clock: Clock;
       log: Logger;
     },
   ) {}
@@ -156,13 +159,13 @@ export class Members {
 
   /** Stores a change in one statement under the lock of the room, so that versions tell the latest change. */
   async #setMembership(room: Room, user: UserState, change: Partial<Membership>): Promise<void> {
-    const { db, bus } = this.parts;
+    const { db, bus, clock } = this.parts;
     const { isMember, isBanned, isMuted } = { ...NO_MEMBERSHIP, ...change };
     const set = Object.entries(change).map(([key, value]) => {
       const { name } = memberships[key as 'isMember' | 'isBanned' | 'isMuted'];
       return sql`${sql.identifier(name)} = ${value}`;
     });
-    const [membership] = await rows<Membership>(
+    const statement = rows<Membership>(
       db,
       sql`
         with locked as (
@@ -177,8 +180,10 @@ export class Members {
           returning is_member as "isMember", is_banned as "isBanned", is_muted as "isMuted",
             version::float8 as version`,
     );
-    if (!membership) throw noSuchRoom(room.name);
     const { id, name } = room;
+    const compare = () => bus.publish({ kind: 'resync', roomIds: [id] });
+    const [membership] = await answered(statement, clock, compare);
+    if (!membership) throw noSuchRoom(name);
     bus.publish({
       kind: 'membership.updated',
       room: { id, name },

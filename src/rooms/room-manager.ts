@@ -10,6 +10,7 @@ import { checkTopic, parseRoomName } from '../protocol/checks.ts';
 import { DEFAULT_ROOM } from '../protocol/frames.ts';
 import { checkRoom, DIRECT, HOW_TO_SIGN_IN, type Identity, scopeOf } from '../protocol/identity.ts';
 import { noSuchRoom, type Principal, principalOf, type Room } from '../protocol/room.ts';
+import { answered } from '../users/unanswered.ts';
 import { inScope, isVisible, nextVersion, roomColumns } from './columns.ts';
 import { RoomPurge } from './purge.ts';
 import { isReserved, type RoomService } from './room.service.ts';
@@ -129,11 +130,14 @@ export class RoomManager {
     if (topic != null) checkTopic(topic);
     if (isPrivate) checkNotGeneral(room);
     if (topic !== undefined || isPrivate !== undefined) {
-      const [changed] = await this.parts.db
-        .update(rooms)
-        .set({ topic, isPrivate, version: nextVersion })
-        .where(eq(rooms.id, room.id))
-        .returning(roomColumns);
+      const [changed] = await this.#answered(
+        room,
+        this.parts.db
+          .update(rooms)
+          .set({ topic, isPrivate, version: nextVersion })
+          .where(eq(rooms.id, room.id))
+          .returning(roomColumns),
+      );
       if (!changed) throw noSuchRoom(room.name);
       this.parts.bus.publish({ kind: 'room.updated', room: changed });
     }
@@ -149,10 +153,13 @@ export class RoomManager {
     const { room } = await this.parts.rooms.authorize(principalOf(identity), raw, 'manage');
     checkNotGeneral(room);
     // One statement deletes the room, after which its messages cannot be reached; these are purged later.
-    await this.parts.db.execute(sql`
-      with gone as (delete from ${rooms} where id = ${room.id} returning id),
-        people as (delete from ${memberships} where room_id in (select id from gone))
-      insert into ${tombstones} select id from gone`);
+    await this.#answered(
+      room,
+      this.parts.db.execute(sql`
+        with gone as (delete from ${rooms} where id = ${room.id} returning id),
+          people as (delete from ${memberships} where room_id in (select id from gone))
+        insert into ${tombstones} select id from gone`),
+    );
     this.parts.log.info({ roomId: room.id }, 'room deleted');
     this.parts.bus.publish({ kind: 'room.deleted', room: { id: room.id, name: room.name } });
     this.#purge.start();
@@ -161,6 +168,12 @@ export class RoomManager {
   /** Returns when the present purge has ended. */
   async close(): Promise<void> {
     await this.#purge.close();
+  }
+
+  /** A statement that changes a room: without an answer all servers compare the room. */
+  #answered<Result>({ id }: Room, statement: PromiseLike<Result>): Promise<Result> {
+    const { bus, clock } = this.parts;
+    return answered(statement, clock, () => bus.publish({ kind: 'resync', roomIds: [id] }));
   }
 
   #describing() {

@@ -11,25 +11,10 @@ import type { Logger } from '../log.ts';
 import { parseUsername } from '../protocol/checks.ts';
 import { banned, type Role, type UserState } from '../protocol/identity.ts';
 import type { User } from '../protocol/rest.ts';
+import { columns, type Row, toState, toUser } from './columns.ts';
 import { LastSeen } from './last-seen.ts';
+import { UnansweredUsers } from './unanswered.ts';
 
-const isSet = (column: (typeof users)['bannedAt' | 'claimedAt' | 'passwordHash']) =>
-  sql<boolean>`${column} is not null`;
-
-const columns = {
-  id: users.id,
-  username: users.username,
-  /** The creation of the user, until it has left a room. */
-  lastSeen: sql<Date>`coalesce(${users.lastSeen}, ${users.createdAt})`.mapWith(users.lastSeen),
-  isAccount: isSet(users.claimedAt),
-  hasPassword: isSet(users.passwordHash),
-  isBanned: isSet(users.bannedAt),
-  role: users.role,
-  tokensEndedAt: users.tokensEndedAt,
-  version: users.version,
-};
-
-type Row = Omit<UserState, 'tokensEndedAt'> & { lastSeen: Date; tokensEndedAt: Date | null };
 type Listener = (state: UserState) => void;
 
 /** The listeners of a user, and the last state that they got. */
@@ -48,6 +33,7 @@ export class UserService {
   readonly #watchers = new Map<number, Watchers>();
   readonly #lastSeen: LastSeen;
   readonly #lookAgain: RetryLoop;
+  readonly #unanswered: UnansweredUsers;
   readonly #unsubscribe: () => void;
   /** How often all remembered users had to be forgotten. */
   #forgotten = 0;
@@ -65,6 +51,8 @@ export class UserService {
       name: 'reading watched users',
       work: () => this.#lookAtWatched(),
     });
+    const publish = (keys: string[]) => this.#publish(keys);
+    this.#unanswered = new UnansweredUsers({ clock, log, publish });
     this.#unsubscribe = bus.subscribe({
       'user.updated': ({ user }) => this.#apply(user),
       resync: ({ roomIds }) => {
@@ -146,7 +134,7 @@ export class UserService {
   async register(username: string, passwordHash: string): Promise<User> {
     const { name, key } = parseUsername(username);
     const account = { passwordHash, claimedAt: sql`now()` };
-    const [row] = await this.db
+    const statement = this.db
       .insert(users)
       .values({ key, username: name, ...account })
       .onConflictDoUpdate({
@@ -155,6 +143,7 @@ export class UserService {
         setWhere: isNull(users.claimedAt),
       })
       .returning(columns);
+    const [row] = await this.#unanswered.answered(key, statement);
     if (!row) throw nameTaken(name);
     this.bus.publish({ kind: 'user.updated', user: toState(row) });
     return toUser(row);
@@ -200,18 +189,28 @@ export class UserService {
   async close(): Promise<void> {
     this.#unsubscribe();
     this.#lookAgain.close();
+    this.#unanswered.close();
     await this.#lastSeen.close();
   }
 
-  async #change({ id }: UserState, set: PgUpdateSetSource<typeof users>): Promise<UserState> {
-    const [row] = await this.db
+  async #change(
+    { id, username }: UserState,
+    set: PgUpdateSetSource<typeof users>,
+  ): Promise<UserState> {
+    const statement = this.db
       .update(users)
       .set({ ...set, version: sql`${users.version} + 1` })
       .where(eq(users.id, id))
       .returning(columns);
+    const [row] = await this.#unanswered.answered(parseUsername(username).key, statement);
     const user = toState(row as Row);
     this.bus.publish({ kind: 'user.updated', user });
     return user;
+  }
+
+  async #publish(keys: string[]): Promise<void> {
+    const found = await this.db.select(columns).from(users).where(inArray(users.key, keys));
+    for (const row of found) this.bus.publish({ kind: 'user.updated', user: toState(row) });
   }
 
   /** Reads a user from memory, unless changes may not have arrived on the bus. */
@@ -277,14 +276,6 @@ export class UserService {
     const [found] = await this.db.select(columns).from(users).where(eq(users.key, key));
     return found;
   }
-}
-
-function toUser({ id, username, lastSeen }: Row): User {
-  return { id, username, lastSeen: lastSeen.toISOString() };
-}
-
-function toState({ lastSeen: _, tokensEndedAt, ...row }: Row): UserState {
-  return { ...row, tokensEndedAt: tokensEndedAt?.getTime() ?? 0 };
 }
 
 function nameTaken(name: string): ChatError {

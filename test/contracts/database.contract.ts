@@ -268,7 +268,7 @@ export function databaseContract(
       const name = fresh('room');
       const manager = new RoomManager({ db, bus, rooms, limits, clock, log });
       await manager.create({ identity: key }, { name, private: true, topic: 'secret' });
-      const people = new Members({ db, bus, rooms, users, log });
+      const people = new Members({ db, bus, rooms, users, clock, log });
       const asUser = { identity: { kind: 'guest' } as const, user };
       await expect(rooms.authorize(asUser, name)).rejects.toMatchObject({ code: 'not_found' });
       await users.claim(await users.state(user.username), 'user');

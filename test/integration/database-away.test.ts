@@ -1,13 +1,14 @@
 import { afterAll, describe, expect } from 'bun:test';
 import { openDatabase } from '../../src/db/index.ts';
 import { cuttableProxy } from '../support/cuttable-proxy.ts';
+import { API_KEY } from '../support/people.ts';
 import { startServer } from '../support/server.ts';
 import { freshPostgres, testWithPostgres } from '../support/services.ts';
 
 async function behindProxy() {
   const proxy = await cuttableProxy(await freshPostgres());
   const database = await openDatabase({ databaseUrl: proxy.url, dataDir: '' });
-  const server = await startServer({}, { database });
+  const server = await startServer({ apiKey: API_KEY }, { database });
   afterAll(() => database.close());
   return { proxy, server };
 }
@@ -72,6 +73,41 @@ describe('a database that goes away', () => {
       expect(await ana.untilType('ack')).toMatchObject({ seq: 1 });
       ana.send({ type: 'message', content: 'next', id: '2' });
       expect(await ben.expect('message')).toMatchObject({ content: 'next', seq: 2 });
+    },
+  );
+
+  testWithPostgres(
+    'after a change of rights whose answer was lost, the rights are those that are stored',
+    async () => {
+      const { proxy, server } = await behindProxy();
+      const token = await server.register('owner');
+      await server.request('POST', '/rooms', token, { name: 'den' });
+      await server.request('POST', '/rooms', token, { name: 'tea' });
+      const outside = await server.enter('ana', 'den');
+      const banned = await server.enter('ben', 'tea');
+
+      proxy.cutAtAnswer('UPDATE 1');
+      const closing = await server.request('PATCH', '/rooms/den', token, { private: true });
+      expect(closing.status).toBe(503);
+      await proxy.mend();
+      expect(await outside.untilType('error')).toMatchObject({ code: 'not_found' });
+
+      proxy.cutAtAnswer('INSERT 0 1');
+      expect((await server.request('PUT', '/rooms/tea/bans/ben', token)).status).toBe(503);
+      await proxy.mend();
+      expect(await banned.untilType('error')).toMatchObject({ code: 'banned' });
+    },
+  );
+
+  testWithPostgres(
+    'after a ban from the server whose answer was lost, the user is disconnected',
+    async () => {
+      const { proxy, server } = await behindProxy();
+      const ben = await server.enter('ben', 'room');
+      proxy.cutAtAnswer('UPDATE 1');
+      expect((await server.request('PUT', '/users/ben/ban', API_KEY)).status).toBe(503);
+      await proxy.mend();
+      expect(await ben.closed).toMatchObject({ code: 4403 });
     },
   );
 

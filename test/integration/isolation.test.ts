@@ -52,7 +52,7 @@ function services(database: OpenDatabase) {
     users,
     rooms,
     manager: new RoomManager({ db, bus, rooms, limits, clock, log }),
-    members: new Members({ db, bus, rooms, users, log }),
+    members: new Members({ db, bus, rooms, users, clock, log }),
     cursors: new ReadCursors({ db, messages, bus, clock }),
     notifications: new NotificationService({ db, messages, bus, clock }),
     chat: new ChatService(parts, { maxContentLength: 4000 }),

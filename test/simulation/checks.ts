@@ -19,16 +19,52 @@ interface CheckParts {
 
 /** What must hold at a quiet point: nothing happens, and everything is whole since some time. */
 export class Checks {
+  /** The clients and rooms of the last {@link probe}. */
+  readonly #probed = new Map<Resuming, Set<string>>();
+
   constructor(private readonly parts: CheckParts) {}
 
   /** Asks what only an answer tells: whether each client may write where it is. */
   probe(): void {
     for (const client of this.parts.clients) {
       if (!(client instanceof Resuming)) continue;
+      const probed = new Set<string>();
+      this.#probed.set(client, probed);
       for (const [room, view] of client.views) {
         client.refusals.delete(`typing ${room}`);
         if (view.state !== 'live') continue;
+        probed.add(room);
         client.ask({ type: 'typing', id: this.parts.world.uuid(), room });
+      }
+    }
+  }
+
+  /** Whether everyone has what was stored a second ago, before further changes show that something was missed. */
+  async views(): Promise<void> {
+    const { world, truth, clients } = this.parts;
+    const [revs, stored] = [await truth.revs(), await truth.messages()];
+    await world.run(1000, () => world.story.breach !== undefined);
+    for (const client of clients) {
+      // Some have yet to notice that their line is broken.
+      if (!client.line?.isHealthy) continue;
+      if (client instanceof Basic) this.#basic(client, stored.get(client.room) ?? []);
+      if (!(client instanceof Resuming)) continue;
+      for (const [room, view] of client.views) {
+        const { rev = 0, epoch } = revs.get(room) ?? {};
+        if (view.state !== 'live' || view.epoch !== epoch || view.rev >= rev) continue;
+        client.accuse(`still has ${room} up to ${view.rev}, not ${rev}`);
+      }
+    }
+  }
+
+  /** Whether nobody has more rights than are stored, nor fewer where it is, as {@link probe} has asked. */
+  async rights(): Promise<void> {
+    const rights = await this.parts.truth.rights();
+    for (const client of this.parts.clients) {
+      if (!(client instanceof Resuming) || !client.line?.isHealthy) continue;
+      for (const [room, { state }] of client.views) {
+        if (state === 'live')
+          this.#rights(client, room, rights.get(`${client.person.name} ${room}`));
       }
     }
   }
@@ -56,15 +92,13 @@ export class Checks {
       for (const [room, view] of client.views) {
         const right = rights.get(`${client.person.name} ${room}`);
         if (view.state === 'live') present.get(room)?.add(client.person.name);
-        if (view.state === 'live' && !right?.read) client.accuse(`is in ${room}, and may not be`);
         if (view.state !== 'live' && right?.read) {
           client.accuse(
             `is not in ${room} (${view.state}, ${client.refusals.get(room)}), and may be`,
           );
         }
         if (view.state !== 'live') continue;
-        const isMuted = client.refusals.get(`typing ${room}`) === 'muted';
-        if (isMuted === right?.write) client.accuse(`muted in ${room}: ${isMuted}`);
+        this.#rights(client, room, right);
         const { rev = 0, epoch } = revs.get(room) ?? {};
         if (view.epoch !== epoch) client.accuse(`has epoch ${view.epoch} of ${room}, not ${epoch}`);
         if (view.rev !== rev) client.accuse(`has ${room} up to ${view.rev}, not ${rev}`);
@@ -83,6 +117,13 @@ export class Checks {
     }
     this.#presence(present, revs);
     story.tell('check', `${[...revs].map(([name, { rev }]) => `${name} ${rev}`).join(', ')}`);
+  }
+
+  #rights(client: Resuming, room: string, right?: { read: boolean; write: boolean }): void {
+    if (!right?.read) client.accuse(`is in ${room}, and may not be`);
+    if (!this.#probed.get(client)?.has(room)) return;
+    const isMuted = client.refusals.get(`typing ${room}`) === 'muted';
+    if (isMuted === right?.write) client.accuse(`muted in ${room}: ${isMuted}`);
   }
 
   #mayWriteEverywhere(client: Resuming, rights: Map<string, { write: boolean }>): boolean {

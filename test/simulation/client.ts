@@ -24,6 +24,8 @@ export abstract class Client implements ClientEnd {
   #heardAt = 0;
   /** The frames without an answer. */
   protected readonly asked = new Map<string, { frame: ClientFrame; at: number }>();
+  /** Sees every answer, with the time of its question. */
+  onAnswer: (frame: ServerFrame, asked: ClientFrame, at: number) => void = () => {};
 
   constructor(
     protected readonly world: World,
@@ -105,6 +107,7 @@ export abstract class Client implements ClientEnd {
     const id = 'id' in frame && typeof frame.id === 'string' ? frame.id : '';
     const asked = this.asked.get(id);
     this.asked.delete(id);
+    if (asked) this.onAnswer(frame, asked.frame, asked.at);
     this.handle(frame, asked?.frame);
   }
 

@@ -3,6 +3,7 @@ import type { OpenDatabase } from '../../src/db/index.ts';
 import type { Pulse } from '../../src/db/pool.ts';
 import { overBun } from '../../src/db/postgres.ts';
 import { type Postgres, serverError } from './postgres.ts';
+import { CHANGES_RIGHTS } from './truth.ts';
 import type { Process, World } from './world.ts';
 
 /** What a server's line to the database does to statements. */
@@ -40,6 +41,10 @@ export class SimulatedDatabase {
   readonly sessions = new Set<Session>();
   /** The servers whose next commit is not answered: the connection breaks, before it or after it. */
   readonly snares = new Set<Process>();
+  /** What happens to a server as soon as its next change of a right is stored, before it hears of that. */
+  readonly stalls = new Map<Process, () => void>();
+  /** The servers whose next change of a right is not answered. */
+  readonly rightSnares = new Set<Process>();
   /** The session with an open transaction, for which all others wait. */
   #holder: Session | undefined;
 
@@ -214,10 +219,12 @@ export class Session {
   }
 
   async #execute(statement: Statement): Promise<void> {
-    const { postgres, held, snares, world } = this.database;
+    const { postgres, held, snares, rightSnares, stalls, world } = this.database;
     const { text, params, isArray } = statement;
     const isCommit = text === 'commit' || text.includes('insert into "messages"');
-    const isSnared = isCommit && snares.delete(this.process);
+    const isRight = CHANGES_RIGHTS.test(text) && !/^\s*select/.test(text);
+    const isSnared =
+      (isCommit && snares.delete(this.process)) || (isRight && rightSnares.delete(this.process));
     if (isSnared && world.once(2)) {
       this.cut(true);
       return;
@@ -240,6 +247,10 @@ export class Session {
         rows = await postgres.run(left, params, isArray);
       }
       await this.database.onStatement(text);
+      if (isRight) {
+        stalls.get(this.process)?.();
+        stalls.delete(this.process);
+      }
       if (isSnared) this.cut(true);
       this.#answer(statement, () => statement.done(rows));
     } catch (error) {

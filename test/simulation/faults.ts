@@ -19,6 +19,13 @@ export class Faults {
   /** What happened how often. */
   readonly counts = new Map<string, number>();
 
+  /** A server hears the others, and they do not hear it. */
+  onMute: (server: Server) => void = () => {};
+  /** Another session holds the row of a room. */
+  onLocked: (room: string) => void = () => {};
+  /** The rooms, as of a moment ago. */
+  rooms = new Map<string, { id: number }>();
+
   constructor(private readonly parts: FaultParts) {}
 
   /** Begins a fault that ends by itself. */
@@ -28,8 +35,25 @@ export class Faults {
     this.counts.set(name, (this.counts.get(name) ?? 0) + 1);
   }
 
+  /** Begins a fault of the bus. */
+  beginOfBus(): void {
+    const kinds = ['cutRedisLine', 'muteServer', 'restartRedis', 'fillRedis'] as const;
+    this.#all[this.parts.world.pick(kinds)]();
+  }
+
+  /** Breaks the connections of a server to Redis, and lets none be made for a while. */
+  cutRedis({ redisLine, name }: Server, ms?: number): void {
+    const mend = () => this.#open(redisLine);
+    if (!this.#break(redisLine, `no line from ${name} to Redis`, mend, [], ms)) return;
+    redisLine.state = 'cut';
+    for (const connection of [...this.parts.redis.connections]) {
+      if (connection.isOver(redisLine)) connection.end('cut');
+    }
+  }
+
   /** Ends all faults. */
   end(): void {
+    this.parts.database.rightSnares.clear();
     for (const mend of [...this.#mends.values()]) mend();
   }
 
@@ -39,12 +63,13 @@ export class Faults {
     story: string,
     mend: () => void,
     of: Server[] = [],
-    most = MOST_MS,
+    lasts?: number,
   ): boolean {
     if (this.#mends.has(what)) return false;
     for (const server of of) server.trouble();
     const { world } = this.parts;
-    const ms = world.once(3) ? world.between(10, 900) : world.between(900, most);
+    const usual = () => (world.once(3) ? world.between(10, 900) : world.between(900, MOST_MS));
+    const ms = lasts ?? usual();
     world.story.tell('fault', `${story} for ${ms} ms`);
     const end = () => {
       if (!this.#mends.delete(what)) return;
@@ -98,15 +123,7 @@ export class Faults {
       const resume = () => server.resume();
       if (this.#break(server, `${server.name} is paused`, resume, [server])) server.pause();
     },
-    cutRedisLine: () => {
-      const { redisLine, name } = this.#server;
-      const mend = () => this.#open(redisLine);
-      if (!this.#break(redisLine, `no line from ${name} to Redis`, mend)) return;
-      redisLine.state = 'cut';
-      for (const connection of [...this.parts.redis.connections]) {
-        if (connection.isOver(redisLine)) connection.end('cut');
-      }
-    },
+    cutRedisLine: () => this.cutRedis(this.#server),
     holdRedisLine: () => {
       const { redisLine, name } = this.#server;
       const mend = () => this.#open(redisLine);
@@ -115,13 +132,15 @@ export class Faults {
       }
     },
     muteServer: () => {
-      const { redisLine, name } = this.#server;
+      const server = this.#server;
+      const { redisLine, name } = server;
       const mend = () => {
         redisLine.isMute = false;
         this.#open(redisLine);
       };
-      if (this.#break(redisLine, `${name} hears, and cannot publish`, mend))
-        redisLine.isMute = true;
+      if (!this.#break(redisLine, `${name} hears, and cannot publish`, mend)) return;
+      redisLine.isMute = true;
+      this.onMute(server);
     },
     slowRedisLine: () => {
       const { redisLine, name } = this.#server;
@@ -170,6 +189,12 @@ export class Faults {
       this.parts.world.story.tell('fault', `the next commit of ${server.name} gets no answer`);
       this.parts.database.snares.add(server.process);
     },
+    loseRight: () => {
+      const server = this.#server;
+      const { name, process } = server;
+      this.parts.world.story.tell('fault', `the next change of a right at ${name} gets no answer`);
+      this.parts.database.rightSnares.add(process);
+    },
     holdDatabaseLine: () => {
       const server = this.#server;
       const { databaseLine, name } = server;
@@ -192,24 +217,27 @@ export class Faults {
       }
     },
     restartDatabase: () => {
-      const { database, servers } = this.parts;
+      const { database, servers, world } = this.parts;
       const mend = () => {
         database.isUp = true;
       };
-      if (!this.#break(database, 'Postgres is down', mend, servers, 5000)) return;
+      if (!this.#break(database, 'Postgres is down', mend, servers, world.between(10, 5000)))
+        return;
       database.isUp = false;
       database.cut();
     },
     lockRoom: () => {
       const { database, world } = this.parts;
-      const id = world.between(1, 4);
+      const [name, { id }] = world.pick([...this.rooms]);
       const mend = () => {
         database.held.clear();
         database.wake();
       };
-      if (this.#break(database.held, `another session holds the room ${id}`, mend)) {
-        database.held.add(id);
-      }
+      const ms = world.between(10, world.pick([900, 4000, 12_000]));
+      const story = `another session holds the room ${name}`;
+      if (!this.#break(database.held, story, mend, [], ms)) return;
+      database.held.add(id);
+      this.onLocked(name);
     },
     breakClients: () => {
       const server = this.#server;

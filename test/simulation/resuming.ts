@@ -61,6 +61,11 @@ export class Resuming extends Client {
     this.#sendUnsent();
   }
 
+  /** The page is loaded anew: it knows nothing of its rooms any more. */
+  forget(): void {
+    for (const [room, { isFromStart }] of this.views) this.want(room, isFromStart);
+  }
+
   protected opened(): void {
     for (const room of this.views.keys()) this.#join(room);
     this.#sendUnsent();

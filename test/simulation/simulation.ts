@@ -1,3 +1,4 @@
+import type { ClientFrame, ServerFrame } from '../../src/protocol/frames.ts';
 import { Basic } from './basic.ts';
 import { Checks } from './checks.ts';
 import type { Client, Person } from './client.ts';
@@ -7,6 +8,7 @@ import { Library, loadLibrary } from './library.ts';
 import { Postgres } from './postgres.ts';
 import { SimulatedRedis } from './redis.ts';
 import { Resuming } from './resuming.ts';
+import { RULED_MS, Schedules } from './schedules.ts';
 import { Server } from './server.ts';
 import type { Line } from './sockets.ts';
 import { Truth } from './truth.ts';
@@ -70,6 +72,14 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
     if (truth.mayHear(client.person.name, room, server.calmSince)) return;
     client.accuse(`is sent what it may not hear any more: ${text.slice(0, 200)}`);
   };
+  const onAnswer = (client: Client, { type }: ServerFrame, asked: ClientFrame, at: number) => {
+    const isEntering = asked.type === 'join' && type === 'joined';
+    if (!isEntering && !(asked.type === 'typing' && type === 'ack')) return;
+    const user = `${client.person.name} ${asked.room}`;
+    const calmSince = Math.max(...servers.map((server) => server.calmSince));
+    if (truth.mayUse(isEntering ? 'read' : 'write', user, at, calmSince)) return;
+    client.accuse(`may do what it may not any more: ${JSON.stringify(asked)}`);
+  };
   for (const name of ['s1', 's2', 's3']) {
     servers.push(new Server({ world, database, redis, onSent }, name));
   }
@@ -85,10 +95,14 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
     for (const room of allRooms) client.want(room, n % 2 === 0);
     clients.push(client);
   }
+  for (const client of clients) {
+    client.onAnswer = (frame, asked, at) => onAnswer(client, frame, asked, at);
+  }
   const libraries: Library[] = [];
   const workload = new Workload({ world, servers, clients, libraries });
   const faults = new Faults({ world, servers, redis, database });
   const checks = new Checks({ world, servers, clients, libraries, truth });
+  const schedules = new Schedules({ world, servers, clients, workload, faults, database });
   const isOver = () => world.story.breach !== undefined;
   const onRejection = (error: unknown) => {
     world.story.accuse(`an unhandled rejection: ${(error as Error).stack ?? error}`);
@@ -112,6 +126,7 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
     });
   };
   while (world.time < ms && !isOver()) {
+    faults.rooms = await truth.revs();
     workload.start();
     plan();
     await world.run(BUSY_MS - GOING_MS, isOver);
@@ -120,6 +135,8 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
     for (const client of clients) {
       if (client.person === absent) client.leaveFor(GOING_MS + QUIET_MS + 1000);
     }
+    // What happens last is repaired by nothing that comes after it.
+    world.after(world.between(0, GOING_MS), () => faults.beginOfBus());
     await world.run(GOING_MS, isOver);
     workload.stop();
     nextFault();
@@ -129,11 +146,19 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
       if (client.isAway && client.person !== absent) client.comeBack();
     }
     // All servers hear each other again, so no later look at the database hides what goes wrong now.
-    await world.run(IN_SYNC_MS, isOver);
-    workload.disagree();
-    await world.run(6000, isOver);
-    workload.loseLastChanges(database.snares);
-    await world.run(QUIET_MS - IN_SYNC_MS - 6000 - PROBE_MS, isOver);
+    await world.run(IN_SYNC_MS - 1000, isOver);
+    if (isOver()) break;
+    await checks.views();
+    const isUnheard = schedules.rule();
+    await world.run(RULED_MS - 1000, isOver);
+    checks.probe();
+    await world.run(1000, isOver);
+    if (isOver()) break;
+    // Before the last changes, which may have the rights read again.
+    await checks.rights();
+    // It would have the rights read again.
+    if (!isUnheard) schedules.loseLastChanges();
+    await world.run(QUIET_MS - IN_SYNC_MS - RULED_MS - PROBE_MS, isOver);
     if (isOver()) break;
     checks.probe();
     await world.run(PROBE_MS, isOver);

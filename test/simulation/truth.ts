@@ -25,15 +25,19 @@ export function describeStored({ seq, rev, content, isDeleted, reactions }: Stor
 const CONVERGES_MS = 5000;
 /** What a look-up may take, and the way of a frame. */
 const SLACK_MS = 1500;
+/** The same promise: for so long a right that has ended lets a user in, or write, and the way of the news. */
+const ASKS_WITHIN_MS = 1000 + 300;
 
 /** Statements that may change a right. */
-const CHANGES_RIGHTS =
+export const CHANGES_RIGHTS =
   /"room_people"|"is_private" =|delete from "rooms"|"banned_at" =|insert into "rooms"/;
 
 /** What the database has, and since when nobody may read what. */
 export class Truth {
   /** By user and room: the time since which the user may not read it; a missing one may. */
   #refusedSince = new Map<string, number>();
+  /** The same for writing. */
+  #mutedSince = new Map<string, number>();
 
   constructor(
     private readonly world: World,
@@ -45,9 +49,11 @@ export class Truth {
   /** A statement was carried out. */
   async look(text: string): Promise<void> {
     if (!CHANGES_RIGHTS.test(text) || /^\s*select/.test(text)) return;
-    const before = this.#refusedSince;
+    const [before, mutedBefore] = [this.#refusedSince, this.#mutedSince];
     this.#refusedSince = new Map();
+    this.#mutedSince = new Map();
     for (const [key, rights] of await this.rights()) {
+      if (!rights.write) this.#mutedSince.set(key, mutedBefore.get(key) ?? this.world.time);
       if (rights.read) continue;
       const since = before.get(key) ?? this.world.time;
       this.#refusedSince.set(key, since);
@@ -63,6 +69,12 @@ export class Truth {
     const refusedSince = this.#refusedSince.get(`${person} ${room}`);
     if (refusedSince === undefined) return true;
     return this.world.time - Math.max(refusedSince, since) < CONVERGES_MS + SLACK_MS;
+  }
+
+  /** Whether a user may enter a room by a join of this time, or write in it. @param calmSince every server reaches the database since then */
+  mayUse(right: 'read' | 'write', user: string, askedAt: number, calmSince: number): boolean {
+    const since = (right === 'read' ? this.#refusedSince : this.#mutedSince).get(user);
+    return since === undefined || askedAt - Math.max(since, calmSince) < ASKS_WITHIN_MS;
   }
 
   /** The present rights of everyone in every room, by user and room. */

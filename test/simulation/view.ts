@@ -10,6 +10,8 @@ export class View {
   from = 0;
   state: 'out' | 'joining' | 'live' = 'out';
   readonly messages = new Map<number, ChangeFrame>();
+  /** The pages in a row that brought nothing, and were not the last. */
+  #empty = 0;
 
   /** @param isFromStart whether it begins with the room's first message rather than its newest ones */
   constructor(
@@ -40,6 +42,8 @@ export class View {
       }
       this.#apply(message);
     }
+    this.#empty = complete || rev > this.rev ? 0 : this.#empty + 1;
+    if (this.#empty > 20) this.accuse(`no page brings anything after ${rev}`);
     this.rev = rev;
     this.epoch = epoch;
     this.state = complete ? 'live' : 'joining';

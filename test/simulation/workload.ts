@@ -4,10 +4,12 @@ import type { Client } from './client.ts';
 import type { Library } from './library.ts';
 import { Resuming } from './resuming.ts';
 import type { Server } from './server.ts';
-import type { Process, World } from './world.ts';
+import type { World } from './world.ts';
 
 /** The rooms that operators rule. */
 export const rooms = ['general', 'tea', 'den'];
+/** The room without bans and mutes: whoever may enter it need not be looked up while it is public. */
+export const UNMODERATED = 'den';
 /** A room that is left alone. */
 export const LOUNGE = 'lounge';
 export const allRooms = [...rooms, LOUNGE];
@@ -29,6 +31,12 @@ export class Workload {
   #isRunning = false;
 
   constructor(private readonly parts: WorkloadParts) {}
+
+  /** What nobody has said yet. */
+  nextContent(): string {
+    this.#count += 1;
+    return `m${this.#count}`;
+  }
 
   start(): void {
     this.#isRunning = true;
@@ -64,8 +72,10 @@ export class Workload {
   #act(client: Client): void {
     const { world } = this.parts;
     if (!client.isConnected) return;
-    if (world.once(25)) client.leaveFor(world.pick([100, 3000, 9000]));
-    else if (client instanceof Resuming) this.#talk(client);
+    if (world.once(25)) {
+      client.leaveFor(world.pick([100, 3000, 9000]));
+      if (client instanceof Resuming && world.once(3)) client.forget();
+    } else if (client instanceof Resuming) this.#talk(client);
     else if (world.once(2)) {
       this.#count += 1;
       client.ask({ type: 'message', content: `m${this.#count}`, id: world.uuid() });
@@ -125,42 +135,22 @@ export class Workload {
     for (let n = 0; n < count; n++) this.#change(room, name);
   }
 
-  /** Operators disagree on a right in every room, at the same time: what is committed last must hold everywhere. */
-  disagree(): void {
-    const { world, clients } = this.parts;
-    for (const room of rooms) {
-      const { name } = world.pick(clients).person;
-      const right = world.pick(['private', 'private', 'member', 'ban', 'mute', 'mute'] as const);
-      // Further changes would show that one was missed.
-      for (let n = 0, isOn = world.once(2); n < 3; n++, isOn = !isOn) {
-        world.after(world.integer(8), () => this.#set(right, room, name, isOn));
-      }
-    }
-  }
-
-  /** The last change of each room is a reaction whose commit gets no answer, and which nobody sends again. */
-  loseLastChanges(snares: Set<Process>): void {
-    const { world, clients } = this.parts;
-    for (const room of allRooms) {
-      const inside = clients.filter((client) => client instanceof Resuming);
-      const able = inside.filter((client) => client.known(room).length > 0 && client.server);
-      if (able.length === 0) continue;
-      const client = world.pick(able);
-      const { id: messageId } = world.pick(client.known(room));
-      snares.add((client.server as Server).process);
-      client.ask({ type: 'react', id: world.uuid(), messageId, emoji: world.pick(['🍰', '☕']) });
-    }
-  }
-
   #change(room: string, name: string): void {
     const { world } = this.parts;
     const usual = ['private', 'member', 'ban', 'mute'] as const;
-    const kind = world.once(8) ? world.pick(['server ban', 'delete'] as const) : world.pick(usual);
-    this.#set(kind, room, name, world.once(2));
+    const some = room === UNMODERATED ? (['private', 'member'] as const) : usual;
+    const kind = world.once(8) ? world.pick(['server ban', 'delete'] as const) : world.pick(some);
+    this.set(kind, room, name, world.once(2));
   }
 
-  #set(kind: Right, room: string, name: string, isOn: boolean): void {
-    const server = this.parts.world.pick(this.parts.servers);
+  /** An operator sets a right, or takes it, at one of the servers. */
+  set(
+    kind: Right,
+    room: string,
+    name: string,
+    isOn: boolean,
+    server = this.parts.world.pick(this.parts.servers),
+  ): void {
     const { core } = server;
     if (!server.isServing || !core) return;
     const changes = {
