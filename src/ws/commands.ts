@@ -11,6 +11,9 @@ import type { Needs, Session } from './session.ts';
 /** Starts work that the next frame need not wait for. @returns when it has taken effect */
 export type Begin = () => Promise<void>;
 
+/** Sends the reply to a frame. */
+export type Reply = () => void;
+
 /** The handler of one type of frame. Every method throws `ChatError`s. */
 export type Command<Frame extends ClientFrame = ClientFrame> = {
   /** The state that the connection must have reached. */
@@ -23,8 +26,17 @@ export type Command<Frame extends ClientFrame = ClientFrame> = {
       immediate(session: Session, frame: Frame): void;
     }
   | {
-      /** Handles the frame after all earlier frames, and before all later ones. */
-      queued(session: Session, frame: Frame): void | Promise<void>;
+      /**
+       * Handles the frame after all earlier frames, and before all later ones.
+       *
+       * @param isGivenUp whether the client has been answered `unavailable` meanwhile; then the reply is not sent
+       * @returns the reply, unless it was a part of a synchronous step that has to look at `isGivenUp` itself
+       */
+      queued(
+        session: Session,
+        frame: Frame,
+        isGivenUp: () => boolean,
+      ): Reply | undefined | Promise<Reply | undefined>;
     }
   | {
       /** Hands the frame to the writer in the order of the frames, without waiting for earlier commits. */
@@ -46,18 +58,24 @@ export function createCommands(parts: CommandParts): Commands {
     session: Session,
     changed: Promise<StoredMessage>,
   ) =>
-    changed.then(({ id: messageId, room, rev }) =>
-      session.acknowledge(frame, { room, messageId, rev }),
-    );
+    changed.then(({ id: messageId, room, rev }) => () => {
+      session.acknowledge(frame, { room, messageId, rev });
+    });
 
   return {
-    join: { needs: 'nothing', queued: (session, frame) => join(session, frame, parts) },
-    leave: { needs: 'join', queued: (session, frame) => session.leave(frame) },
+    join: {
+      needs: 'nothing',
+      async queued(session, frame, isGivenUp) {
+        await join(session, frame, { ...parts, isGivenUp });
+        return undefined;
+      },
+    },
+    leave: { needs: 'join', queued: (session, frame) => () => session.leave(frame) },
     auth: {
       needs: 'protocol 1',
       async queued(session, frame) {
         await session.renew(frame.token);
-        session.acknowledge(frame);
+        return () => session.acknowledge(frame);
       },
     },
     ping: {
@@ -112,7 +130,7 @@ export function createCommands(parts: CommandParts): Commands {
         // Direct messages reach users that have not joined their room, and may be read there too.
         const room = session.room(name) ?? (await rooms.authorize(author, name)).room;
         await cursors.read(author.user, room, frame.seq);
-        session.acknowledge(frame);
+        return () => session.acknowledge(frame);
       },
     },
     history: {
@@ -121,14 +139,14 @@ export function createCommands(parts: CommandParts): Commands {
         const { live } = session.subscription(frame);
         const { texts, more } = await live.pages.history(frame, readerOf(session.author));
         const reply = { type: 'history', ...withId(frame), room: live.name, more } as const;
-        session.sendText(withMessages(reply, texts));
+        return () => session.sendText(withMessages(reply, texts));
       },
     },
     typing: {
       needs: 'protocol 1',
       async queued(session, frame) {
         chat.typing(session.author.user, await session.writableRoom(frame));
-        session.acknowledge(frame);
+        return () => session.acknowledge(frame);
       },
     },
     event: {
@@ -136,7 +154,7 @@ export function createCommands(parts: CommandParts): Commands {
       isCountedAsMessage: true,
       async queued(session, frame) {
         await chat.event(session.author, await session.writableRoom(frame), frame);
-        session.acknowledge(frame);
+        return () => session.acknowledge(frame);
       },
     },
   };

@@ -139,11 +139,17 @@ export class Connection implements Outbound {
     command: Extract<Command, { queued: unknown }>,
     until: number,
   ): Promise<void> {
+    let isGivenUp = false;
     try {
       await this.#answered(this.#inbox.settled(), until);
       this.#session.check(frame, command.needs);
       if (command.isCountedAsMessage) await this.#answered(this.#session.confirmUser(), until);
-      await this.#answered(command.queued(this.#session, frame), until);
+      const work = command.queued(this.#session, frame, () => isGivenUp);
+      const giveUp = () => {
+        isGivenUp = true;
+      };
+      const reply = await this.#answered(work, until, giveUp);
+      reply?.();
     } catch (error) {
       this.#refuse(error, frame.id);
     }
@@ -156,17 +162,24 @@ export class Connection implements Outbound {
   /**
    * Waits for some work while the database answers, or up to a deadline; only the wait is given up, not the work.
    *
+   * @param onGivenUp is called in the step in which the wait is given up
    * @throws {ChatError} `unavailable`
    */
-  async #answered<Result>(work: Result | Promise<Result>, until: number): Promise<Result> {
+  async #answered<Result>(
+    work: Result | Promise<Result>,
+    until: number,
+    onGivenUp = () => {},
+  ): Promise<Result> {
     if (!(work instanceof Promise)) return work;
     const { clock } = this.parts;
     const { promise: late, reject } = Promise.withResolvers<never>();
     let cancel = () => {};
     const wait = (ms: number) => {
-      cancel = clock.timer(ms, () =>
-        this.#isTooLate(until) ? reject(noAnswer()) : wait(LOOK_EVERY_MS),
-      );
+      cancel = clock.timer(ms, () => {
+        if (!this.#isTooLate(until)) return wait(LOOK_EVERY_MS);
+        onGivenUp();
+        reject(noAnswer());
+      });
     };
     wait(Math.max(0, until - clock.monotonic()));
     try {

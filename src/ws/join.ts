@@ -38,7 +38,7 @@ const MAX_LISTED_USERS = 100;
 export async function join(
   session: Session,
   frame: FrameOf<'join'>,
-  parts: JoinParts,
+  parts: JoinParts & { isGivenUp(): boolean },
 ): Promise<void> {
   const protocol = session.protocolOf(frame);
   checkFields(frame, protocol, ['since', 'epoch', 'batch']);
@@ -61,6 +61,8 @@ export async function join(
       fetched: await live.pages.fetch(frame, readerOf(principal())),
     }),
     subscribe: (live, membership, { cursor, fetched }) => {
+      // The client knows that it is not in the room.
+      if (parts.isGivenUp()) return;
       const page = live.pages.page(frame, fetched);
       const joined = { live, username: user.username, page, cursor };
       const { complete: isComplete } = page;

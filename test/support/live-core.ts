@@ -330,6 +330,7 @@ export class LiveCore {
   readonly database = new MemoryDatabase(this.clock);
   readonly bus = new MemoryBus();
   readonly live: Live;
+  isDatabaseAnswering = true;
   /** The stored last-seen time of each user. */
   readonly seen = new Map<number, Date>();
   readonly #connections = new Map<string, TestConnection>();
@@ -409,7 +410,7 @@ export class LiveCore {
       log,
       tokenWithin: 30_000,
       onAck() {},
-      isAnswering: () => true,
+      isAnswering: () => this.isDatabaseAnswering,
     };
   }
 

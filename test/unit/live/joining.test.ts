@@ -105,6 +105,24 @@ describe('a newcomer', () => {
     expect(core.take('phone')).toMatchObject([{ type: 'joined' }]);
     core.close();
   });
+
+  test('that was answered “unavailable” does not enter later, when the database answers again', async () => {
+    const core = new LiveCore();
+    const release = core.database.hold('cursors');
+    core.isDatabaseAnswering = false;
+    await core.join('phone', 'ana');
+    await core.clock.advance(5000);
+    expect(core.take('phone')).toMatchObject([{ type: 'error', code: 'unavailable', id: 'join' }]);
+    core.isDatabaseAnswering = true;
+    release();
+    await core.clock.advance(1000);
+    core.post('general', 'ben', 'hello');
+    await core.clock.advance(100);
+    expect(core.take('phone')).toEqual([]);
+    await core.join('phone', 'ana');
+    expect(core.take('phone')).toMatchObject([{ type: 'joined', rev: 1 }]);
+    core.close();
+  });
 });
 
 describe('a client that resumes', () => {
