@@ -154,10 +154,11 @@ export class Session {
     throw new ChatError('conflict', `This connection speaks protocol ${known}; ${remedy}`);
   }
 
-  /** The user of a join. @throws the errors of {@link Credentials.authenticate} and {@link renew} */
+  /** The user of a join. @throws the errors of {@link Credentials.authenticate}, {@link renew} and {@link confirmUser} */
   async authenticate({ username, token }: FrameOf<'join'>): Promise<Person> {
     if (!this.#state.isJoined) return this.#credentials.authenticate(username, token);
     if (token !== undefined) await this.renew(token);
+    await this.confirmUser();
     return this.#state.user;
   }
 

@@ -50,11 +50,13 @@ function inProcess(command: string, what: object): Ask {
 
 /** The talker in a page. */
 async function inPage(page: Page, what: object & { url: string }): Promise<Ask> {
-  const source = readFileSync(talker, 'utf8').split('// As a program')[0]?.replace('export ', '');
+  const source = readFileSync(talker, 'utf8')
+    .split('\nif (typeof process')[0]
+    ?.replace('export ', '');
   await page.evaluate(
     async ([source, what]) => {
       const { ChatClient } = await import(`${what.url}/client.js`);
-      const talk = new Function(`${source}; return talk;`)();
+      const talk = new Function(`${source}\nreturn talk;`)();
       Object.assign(globalThis, { talking: talk(ChatClient, what) });
     },
     [source, what] as const,
