@@ -2,6 +2,9 @@ import { connect } from 'bun';
 
 /** The first byte of a close frame. */
 const CLOSE = 0x88;
+/** The first byte of a ping, and the answer to it. */
+const PING = 0x89;
+const PONG = Buffer.from([0x8a, 0x80, 0, 0, 0, 0]);
 
 /** A WebSocket client that costs almost nothing, so that a load measures the server. */
 export interface RawWebSocket {
@@ -70,7 +73,8 @@ export async function rawWebSocket(
           }
           if (from + length > buffer.length) break;
           if (buffer[at] === CLOSE) closed.resolve(buffer.readUInt16BE(from));
-          onFrame(buffer, from, from + length, client);
+          if (buffer[at] === PING) write(PONG);
+          else onFrame(buffer, from, from + length, client);
           at = from + length;
         }
         rest = buffer.subarray(at);

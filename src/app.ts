@@ -63,8 +63,9 @@ export async function createApp({
     ...{ settings, database, bus, limits, tokens, timing, clock, ids, log },
     server: () => app.server,
   });
-  const { accounts, auth, chat, cursors, gateway, live, members, messages } = core;
-  const { notifications, roomManager, rooms, search, users, words } = core;
+  const { accounts, answers, auth, chat, cursors, events, gateway, live } = core;
+  const { lastSeen, members, messages, notifications, roomManager, rooms, search, users, words } =
+    core;
   const ingest = redisUrl
     ? new Ingest({ chat, users, clock, log, url: redisUrl, server: bus.server })
     : undefined;
@@ -72,7 +73,20 @@ export async function createApp({
   const isConnected = streams && (() => streams.isConnected);
   const metrics = createMetrics({ gateway, live, clock, isConnected }, bus);
   const app = await http({
-    ...{ settings, accounts, auth, chat, clock, cursors, limits, live, log, members, messages },
+    ...{
+      settings,
+      accounts,
+      auth,
+      chat,
+      clock,
+      cursors,
+      events,
+      limits,
+      live,
+      log,
+      members,
+      messages,
+    },
     ...{ notifications, rooms, roomManager, search, users, metrics, isConnected },
     upgrade: (request, handshake) => gateway.upgrade(request, app.server, handshake),
     ping: database.ping,
@@ -120,8 +134,10 @@ export async function createApp({
       live.close();
       await streams?.close();
       counters?.close();
+      answers.close();
       await roomManager.close();
-      await users.close();
+      users.close();
+      await lastSeen.close();
     },
   };
 }

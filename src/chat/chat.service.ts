@@ -7,16 +7,14 @@ import {
   checkClientId,
   checkContent,
   checkData,
-  checkEventName,
   parseEmoji,
-  parseRoomName,
   parseUsername,
 } from '../protocol/checks.ts';
 import { isAdmin, type Person } from '../protocol/identity.ts';
 import type { Draft, StoredMessage } from '../protocol/message.ts';
 import type { Principal, Room } from '../protocol/room.ts';
 import type { DirectRooms } from '../rooms/direct.ts';
-import { isReserved, type RoomService } from '../rooms/room.service.ts';
+import type { RoomService } from '../rooms/room.service.ts';
 import type { UserService } from '../users/user.service.ts';
 import { noSuchMessage } from './changes.ts';
 import type { Action, Posted } from './entries.ts';
@@ -43,16 +41,10 @@ export interface Destination {
   to?: string | undefined;
 }
 
-/** An event that is shown and never stored. */
-export interface EphemeralEvent {
-  name: string;
-  data?: unknown;
-}
-
 /** A principal that is a user. */
 export type Author = Principal & { user: Person };
 
-/** Everything that users do with messages; all doors go through it. */
+/** Everything that users do with stored messages; all doors go through it. */
 export class ChatService {
   readonly #writer: MessageWriter;
 
@@ -115,33 +107,29 @@ export class ChatService {
    * the order of the calls; a call need not wait for the one before.
    *
    * @param room of {@link resolve}, or one that the author is in and may write in
-   * @param draft `clientId`: the id that the client has given it, if any
+   * @param until as in {@link MessageWriter.write}
    * @returns once it is committed
    * @throws {ChatError} `invalid_frame`, `too_long`, `rate_limited` (a duplicate is free, except under load), and the
    *   errors of {@link MessageWriter.write}
    */
-  async post(
-    author: Author,
-    room: Room,
-    draft: Draft & { clientId?: string | undefined },
-  ): Promise<Posted> {
-    const post = { ...draft, content: draft.content ?? '', room, user: author.user };
+  async post(author: Author, room: Room, draft: Draft, until?: number): Promise<Posted> {
+    const { content = '', data, clientId } = draft;
     // A message for programs may have no content.
-    if (post.content !== '' || post.data == null) {
-      checkContent(post.content, this.settings.maxContentLength);
-    }
-    if (post.clientId !== undefined) checkClientId(post.clientId);
-    checkData(post.data);
+    if (content !== '' || data == null) checkContent(content, this.settings.maxContentLength);
+    if (clientId !== undefined) checkClientId(clientId);
+    checkData(data);
     const { limits, bus } = this.parts;
-    const wait = await limits.message(author);
+    const post = { room, user: author.user, content, draft };
+    const counted = limits.message(author);
+    const wait = typeof counted === 'number' ? counted : await counted;
     if (wait > 0) {
-      const mayBeThere = post.clientId !== undefined && !this.#writer.isLookingUpMuch;
+      const mayBeThere = clientId !== undefined && !this.#writer.isLookingUpMuch;
       const isLookedUp = mayBeThere && limits.mayLookUp(author);
       const duplicate = isLookedUp ? await this.#writer.findDuplicate(post) : undefined;
       if (!duplicate) throw tooFast('Too many messages', wait);
       return duplicate;
     }
-    const posted = await this.#writer.write(post);
+    const posted = await this.#writer.write(post, until);
     if (!posted.duplicate) return posted;
     limits.refundMessage(author);
     // The server that stored it may have died before publishing it. Feeds that have it ignore it.
@@ -154,14 +142,20 @@ export class ChatService {
   /**
    * Edits a message, for its author and admins.
    *
+   * @param until as in {@link MessageWriter.write}
    * @returns the message in its new state, once the edit is committed or found to change nothing
    * @throws {ChatError} `not_found` for a message that does not exist, is deleted, or is in a room that
    *   the principal may not see; `forbidden`, `muted`, `banned`, `invalid_frame`, `too_long`,
    *   `rate_limited`, and the errors of {@link MessageWriter.change}
    */
-  async edit(principal: Principal, messageId: number, content: string): Promise<StoredMessage> {
+  async edit(
+    principal: Principal,
+    messageId: number,
+    content: string,
+    until?: number,
+  ): Promise<StoredMessage> {
     checkContent(content, this.settings.maxContentLength);
-    return this.#change(principal, messageId, { kind: 'edit', content });
+    return this.#change(principal, messageId, { kind: 'edit', content }, until);
   }
 
   /**
@@ -169,8 +163,8 @@ export class ChatService {
    *
    * @throws {ChatError} the errors of {@link edit}, except for a message that is deleted already
    */
-  delete(principal: Principal, messageId: number): Promise<StoredMessage> {
-    return this.#change(principal, messageId, { kind: 'delete' });
+  delete(principal: Principal, messageId: number, until?: number): Promise<StoredMessage> {
+    return this.#change(principal, messageId, { kind: 'delete' }, until);
   }
 
   /**
@@ -183,9 +177,10 @@ export class ChatService {
     principal: Principal,
     messageId: number,
     { emoji: raw, remove = false }: { emoji: string; remove?: boolean | undefined },
+    until?: number,
   ): Promise<StoredMessage> {
     const emoji = parseEmoji(raw);
-    return this.#change(principal, messageId, { kind: remove ? 'unreact' : 'react', emoji });
+    return this.#change(principal, messageId, { kind: remove ? 'unreact' : 'react', emoji }, until);
   }
 
   /**
@@ -202,59 +197,17 @@ export class ChatService {
     return message;
   }
 
-  /**
-   * Broadcasts an event to a room by its name; for back ends and admins also to a public room that does not
-   * exist yet.
-   *
-   * @throws {ChatError} the errors of {@link RoomService.authorize} and {@link event}
-   */
-  async broadcast(principal: Principal, name: string, event: EphemeralEvent): Promise<void> {
-    const access = await this.parts.rooms
-      .authorize(principal, name, 'write')
-      .catch((error: unknown) => {
-        const isNotFound = error instanceof ChatError && error.code === 'not_found';
-        if (isNotFound && isAdmin(principal.identity) && !isReserved(parseRoomName(name))) return;
-        throw error;
-      });
-    await this.event(principal, access?.room, event);
-  }
-
-  /**
-   * Broadcasts an event that is never stored to a room; it is counted like a message.
-   *
-   * @param room undefined for one that does not exist yet
-   * @throws {ChatError} `invalid_frame`, `too_long`, `rate_limited`
-   */
-  async event(
-    principal: Principal,
-    room: Room | undefined,
-    { name, data }: EphemeralEvent,
-  ): Promise<void> {
-    checkEventName(name);
-    checkData(data);
-    await this.#count(principal);
-    if (!room) return;
-    const username = principal.user && { username: principal.user.username };
-    const timestamp = this.parts.clock.timestamp();
-    this.parts.bus.publish({
-      kind: 'ephemeral',
-      room,
-      frame: { type: 'event', room: room.name, ...username, name, data, timestamp },
-    });
-  }
-
-  /** Shows the others in a room that a user is typing. */
-  typing({ id, username }: Person, room: Room): void {
-    const frame = { type: 'typing' as const, room: room.name, username };
-    this.parts.bus.publish({ kind: 'ephemeral', room, frame, except: id });
-  }
-
   /** Refuses further posts, and returns when accepted ones are settled. */
   async close(): Promise<void> {
     await this.#writer.close();
   }
 
-  async #change(principal: Principal, messageId: number, action: Action): Promise<StoredMessage> {
+  async #change(
+    principal: Principal,
+    messageId: number,
+    action: Action,
+    until?: number,
+  ): Promise<StoredMessage> {
     const { messages, rooms } = this.parts;
     const permission = action.kind === 'delete' ? 'read' : 'write';
     const access = await rooms.authorizeByMessage(principal, messageId, permission);
@@ -265,13 +218,11 @@ export class ChatService {
     } else if (!isAdmin(identity) && user?.id !== (await messages.authorOf(messageId))) {
       throw new ChatError('forbidden', 'Only its author and admins may edit or delete a message.');
     }
-    await this.#count(principal);
-    return this.#writer.change({ room: access.room, messageId, userId: user?.id ?? 0, action });
-  }
-
-  async #count(principal: Principal): Promise<void> {
-    const wait = await this.parts.limits.message(principal);
-    if (wait > 0) throw tooFast('Too many messages', wait);
+    await this.parts.limits.checkMessage(principal);
+    return this.#writer.change(
+      { room: access.room, messageId, userId: user?.id ?? 0, action },
+      until,
+    );
   }
 }
 

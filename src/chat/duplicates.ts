@@ -49,8 +49,8 @@ async function settlePage<Entry extends QueuedPost>(
 ): Promise<Entry[]> {
   const found = await rows<Duplicate>(db, findDuplicates(batch));
   const known = new Map(found.map((row) => [clientKey(row.roomId, row.userId, row.clientId), row]));
-  const first = ({ room, user, clientId }: QueuedPost) =>
-    known.get(clientKey(room.id, user.id, clientId));
+  const first = ({ room, user, draft }: QueuedPost) =>
+    known.get(clientKey(room.id, user.id, draft.clientId));
   const [duplicates, rest] = partition(batch, (entry) => first(entry) !== undefined);
   const answers = duplicates.flatMap((entry) => {
     const duplicate = first(entry) as Duplicate;

@@ -3,13 +3,12 @@ import type { Person } from '../protocol/identity.ts';
 import type { Draft, StoredMessage } from '../protocol/message.ts';
 import type { Room } from '../protocol/room.ts';
 
-/** A message on its way to the database. */
-export interface Post extends Draft {
+/** A message on its way to the database. Its client id is unique per room and user, for ever. */
+export interface Post {
   room: Room;
   user: Person;
   content: string;
-  /** Unique per room and user, for ever. */
-  clientId?: string | undefined;
+  draft: Draft;
 }
 
 /** The stored message, and whether an earlier post had stored it already. */
@@ -19,10 +18,8 @@ export interface Posted {
 }
 
 /** A post on its way through the writer, with its waiters: more than one when its client id has arrived again. */
-export interface QueuedPost extends Post {
+export interface QueuedPost extends Post, Fingerprint {
   cost: number;
-  /** `data` as JSON. */
-  json: string | undefined;
   waiting: { fingerprint: Fingerprint; waiter: Waiter<Posted> }[];
   /** Set before the insert, like the recipients of notifications. */
   mentioned: Person[];
@@ -32,6 +29,7 @@ export interface QueuedPost extends Post {
 /** Two posts with equal fingerprints are duplicates. */
 export interface Fingerprint {
   content: string;
+  /** `data` as JSON. */
   json: string | undefined;
   replyTo: number | undefined;
 }
@@ -63,18 +61,19 @@ const POST_COST = 200;
 const NOBODY: never[] = [];
 
 /** @param wait makes a waiter with the cost of the post */
-export function toEntry(post: Post, wait: (cost: number) => Waiter<Posted>): QueuedPost {
-  const { content, data, replyTo } = post;
+export function toEntry(
+  { room, user, content, draft }: Post,
+  wait: (cost: number) => Waiter<Posted>,
+): QueuedPost {
+  const { data, replyTo } = draft;
   const json = data == null ? undefined : JSON.stringify(data);
   const cost = content.length + (json?.length ?? 0) + POST_COST;
-  return {
-    ...post,
-    cost,
-    json,
-    waiting: [{ fingerprint: { content, json, replyTo }, waiter: wait(cost) }],
-    mentioned: NOBODY,
-    notices: NOBODY,
-  };
+  const waiting: QueuedPost['waiting'] = [];
+  const notices = NOBODY;
+  const mentioned = NOBODY;
+  const entry = { room, user, content, draft, replyTo, json, cost, waiting, mentioned, notices };
+  waiting.push({ fingerprint: entry, waiter: wait(cost) });
+  return entry;
 }
 
 /** Whether all waiters of the post have been answered. */
@@ -89,6 +88,7 @@ export function clientKey(roomId: number, userId: number, clientId: string | und
 }
 
 export function isSame(one: Fingerprint, other: Fingerprint): boolean {
+  if (one === other) return true;
   const isSameAnswer = one.replyTo === other.replyTo && one.content === other.content;
   return isSameAnswer && isSameData(one.json, other.json);
 }
@@ -113,17 +113,22 @@ export class Waiter<Answer> {
   isSettled = false;
 
   /**
-   * @param options `until`: the time at which the wait is given up, by the monotonic clock; `onSettled` is called
-   *   before the answer
+   * @param options `cost` of the entry; `until`: the time at which the wait is given up, by the monotonic clock;
+   *   `onSettled` is called before the answer
    */
   constructor(
     private readonly options: {
       resolve(answer: Answer): void;
       reject(error: ChatError): void;
+      cost: number;
       until?: number;
-      onSettled?(): void;
+      onSettled?(waiter: Waiter<never>): void;
     },
   ) {}
+
+  get cost(): number {
+    return this.options.cost;
+  }
 
   get until(): number {
     return this.options.until ?? Number.POSITIVE_INFINITY;
@@ -140,7 +145,7 @@ export class Waiter<Answer> {
   #settle(): boolean {
     if (this.isSettled) return false;
     this.isSettled = true;
-    this.options.onSettled?.();
+    this.options.onSettled?.(this);
     return true;
   }
 }

@@ -62,23 +62,47 @@ export class Lane {
   }
 
   async #run(): Promise<void> {
-    const { posts, changes, lock, onBlocked, onIdle, turn = (run) => run() } = this.parts;
     // Entries of the same turn of the event loop go into the first batch too.
-    await new Promise(setImmediate);
+    await nextTurn();
     while (this.#posts.length > 0 || this.#changes.length > 0) {
-      const nextPosts = this.#nextPosts();
-      if (nextPosts.length > 0) {
-        const blocked = await turn(() => posts.commit(nextPosts, lock));
-        if (blocked.length > 0) onBlocked(blocked, []);
-      }
-      const nextChanges = this.#nextChanges();
-      if (nextChanges.length > 0) {
-        const blocked = await turn(() => changes.commit(nextChanges, lock));
-        if (blocked.length > 0) onBlocked([], blocked);
-      }
+      await this.#commitPosts();
+      await this.#commitChanges();
     }
     this.#running = undefined;
-    onIdle?.();
+    this.parts.onIdle?.();
+  }
+
+  /** Commits posts until there are none, or changes wait. */
+  async #commitPosts(): Promise<void> {
+    const { posts, lock, onBlocked } = this.parts;
+    let settle = () => {};
+    for (let batch = this.#nextPosts(); batch.length > 0; batch = this.#nextPosts()) {
+      const committing = this.#inTurn(() => posts.commit(batch, lock));
+      // The posts of the last batch are shown and answered while this one's statement is under way.
+      await nextTurn();
+      settle();
+      const committed = await committing;
+      settle = committed.settle;
+      if (committed.blocked.length > 0) {
+        settle();
+        settle = () => {};
+        onBlocked(committed.blocked, []);
+      }
+      if (this.#changes.length > 0) break;
+    }
+    settle();
+  }
+
+  async #commitChanges(): Promise<void> {
+    const { changes, lock, onBlocked } = this.parts;
+    const batch = this.#nextChanges();
+    if (batch.length === 0) return;
+    const blocked = await this.#inTurn(() => changes.commit(batch, lock));
+    if (blocked.length > 0) onBlocked([], blocked);
+  }
+
+  #inTurn<T>(statement: () => Promise<T>): Promise<T> {
+    return this.parts.turn ? this.parts.turn(statement) : statement();
   }
 
   /** Leaves out posts whose waiters have all been answered. */
@@ -92,7 +116,7 @@ export class Lane {
       taken += 1;
       if (isOver(entry)) continue;
       cost += entry.cost;
-      const key = clientKey(entry.room.id, entry.user.id, entry.clientId);
+      const key = clientKey(entry.room.id, entry.user.id, entry.draft.clientId);
       const first = key && byClientId.get(key);
       if (first) {
         first.waiting.push(...entry.waiting);
@@ -134,4 +158,8 @@ export class Lane {
 
 function isWhole(batch: unknown[], nextCost: number): boolean {
   return batch.length === MAX_BATCH_SIZE || (batch.length > 0 && nextCost > MAX_BATCH_COST);
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise(setImmediate);
 }

@@ -16,17 +16,18 @@ const MAX_MENTIONS = 50;
  * Finds the users that each of some texts mentions and that may read the room of the text. One statement for all
  * texts, and none where no text has a mention.
  *
- * @returns for each text the users, in the order in which they are mentioned
+ * @returns for each text the users, in the order in which they are mentioned; empty when no text mentions any
  */
 export async function findMentioned(
   db: Database,
   texts: { room: Room; content: string }[],
 ): Promise<Person[][]> {
+  if (!texts.some(({ content }) => content.includes('@'))) return [];
   const candidates = texts.map(({ content }) => mentionsIn(content));
   const asked = texts.flatMap(({ room }, n) =>
     (candidates[n] ?? []).flat().map((key) => ({ room, key })),
   );
-  if (asked.length === 0) return texts.map(() => []);
+  if (asked.length === 0) return [];
   const found = await rows<Person & { roomId: number; key: string }>(
     db,
     sql`
@@ -65,7 +66,6 @@ export function mentionsJson(mentioned: Person[]): string | undefined {
  * users tells where a name ends in `@ana.` or `@太郎さん`.
  */
 function mentionsIn(content: string): string[][] {
-  if (!content.includes('@')) return [];
   const found = new Map<string, string[]>();
   for (const [, raw = ''] of content.normalize('NFKC').matchAll(MENTION)) {
     const letters = [...raw];

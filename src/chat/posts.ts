@@ -9,7 +9,7 @@ import { settleDuplicates } from './duplicates.ts';
 import { idConflict, isSame, partition, type QueuedPost } from './entries.ts';
 import type { CommitterParts } from './lost-commits.ts';
 import { findMentioned, namesOf } from './mentions.ts';
-import { existing, findRooms, type Inserted, insertBatch } from './posts.sql.ts';
+import { existing, findRooms, type Inserted, PostInserts } from './posts.sql.ts';
 import { toStoredMessage } from './stored-message.ts';
 
 const UNIQUE_VIOLATION = '23505';
@@ -21,76 +21,86 @@ interface Replied {
 
 /** Commits batches of posts, each in one statement as long as every post of it is valid. */
 export class PostCommitter {
+  readonly #inserts: PostInserts;
   readonly #databaseClock: DatabaseClock;
 
   /** @param parts `timeout`: seconds that a statement may take */
   constructor(private readonly parts: CommitterParts & { clock: Clock; timeout: number }) {
+    this.#inserts = new PostInserts(parts.writes);
     this.#databaseClock = new DatabaseClock(parts);
     // Started early, so that the first post need not wait; if it fails, that post tries again.
     this.#databaseClock.start().catch(() => {});
   }
 
   /**
-   * Settles the entries of a batch, in which each client id stands once; never throws.
+   * Commits a batch, in which each client id stands once; never throws.
    *
-   * @returns the entries that are not settled, in their order, since other sessions hold the rows of their rooms
+   * @returns `settle` publishes and answers what was committed, and is to be called before that of any later batch;
+   *   `blocked` are the other entries, in their order: other sessions hold the rows of their rooms
    */
-  async commit(batch: QueuedPost[], lock: LockMode): Promise<QueuedPost[]> {
+  async commit(
+    batch: QueuedPost[],
+    lock: LockMode,
+  ): Promise<{ settle(): void; blocked: QueuedPost[] }> {
     let ready: QueuedPost[];
     try {
       ready = await this.#prepare(batch);
       await this.#databaseClock.start();
     } catch (error) {
       fail(batch, this.parts.lost.giveUp(batch, error));
-      return [];
+      return { settle: () => {}, blocked: [] };
     }
     const blocked: QueuedPost[] = [];
-    await this.#write(ready, lock, blocked);
-    return blocked;
+    const settle = await this.#write(ready, lock, blocked);
+    return { settle, blocked };
   }
 
   /** Finds the mentioned users, and refuses replies to missing messages. */
   async #prepare(batch: QueuedPost[]): Promise<QueuedPost[]> {
-    const [mentioned, isThere] = await Promise.all([
+    const [mentioned, repliesToNone] = await Promise.all([
       findMentioned(this.parts.db, batch),
-      this.#findReplied(batch),
+      this.#findRepliesToNone(batch),
     ]);
     for (const [n, entry] of batch.entries()) address(entry, mentioned[n] ?? entry.mentioned);
-    const [good, bad] = partition(batch, isThere);
-    if (bad.length > 0) {
-      const missing = 'There is no message with the id of "replyTo" in this room.';
-      fail(bad, new ChatError('not_found', missing));
-    }
-    return good;
+    if (repliesToNone.size === 0) return batch;
+    const missing = 'There is no message with the id of "replyTo" in this room.';
+    fail([...repliesToNone], new ChatError('not_found', missing));
+    return batch.filter((entry) => !repliesToNone.has(entry));
   }
 
-  async #findReplied(batch: QueuedPost[]): Promise<(entry: QueuedPost) => boolean> {
-    const ids = batch.flatMap(({ replyTo }) => replyTo ?? []);
-    const found = ids.length > 0 ? await rows<Replied>(this.parts.db, findRooms(ids)) : [];
+  async #findRepliesToNone(batch: QueuedPost[]): Promise<Set<QueuedPost>> {
+    const replies = batch.filter(({ replyTo }) => replyTo !== undefined);
+    if (replies.length === 0) return new Set();
+    const ids = replies.map(({ replyTo }) => replyTo as number);
+    const found = await rows<Replied>(this.parts.db, findRooms(ids));
     const roomOf = new Map(found.map(({ id, roomId }) => [id, roomId]));
-    return ({ replyTo, room }) => replyTo === undefined || roomOf.get(replyTo) === room.id;
+    return new Set(
+      replies.filter(({ replyTo, room }) => roomOf.get(replyTo as number) !== room.id),
+    );
   }
 
-  /** @param blocked gets the entries that are not settled */
-  async #write(batch: QueuedPost[], lock: LockMode, blocked: QueuedPost[]): Promise<void> {
-    // Later posts of a room wait behind its first.
-    const waitsAlready = new Set(blocked.map(({ room }) => room.id));
-    const [late, free] = partition(batch, ({ room }) => waitsAlready.has(room.id));
-    blocked.push(...late);
-    if (free.length === 0) return;
+  /**
+   * @param blocked gets the entries that are not settled
+   * @returns the function that settles the committed entries
+   */
+  async #write(batch: QueuedPost[], lock: LockMode, blocked: QueuedPost[]): Promise<() => void> {
+    const free = blocked.length === 0 ? batch : notBehind(blocked, batch);
+    if (free.length === 0) return () => {};
     const fence = this.#databaseClock.fence();
     let inserted: Inserted[];
     try {
-      inserted = await rows<Inserted>(this.parts.writes, insertBatch(free, { lock, fence }));
+      inserted = await this.#inserts.run(free, { lock, fence });
     } catch (error) {
-      return this.#recover(free, lock, blocked, error, fence);
+      await this.#recover(free, lock, blocked, error, fence);
+      return () => {};
     }
     this.#databaseClock.set((inserted[0] ?? { at: Number.NaN }).at);
-    if (inserted.length === free.length) return this.#settle(free, inserted);
+    if (inserted.length === free.length) return () => this.#settle(free, inserted);
     const roomIds = new Set(inserted.map(({ roomId }) => roomId));
     const [stored, others] = partition(free, ({ room }) => roomIds.has(room.id));
     this.#settle(stored, inserted);
     await this.#leaveOut(others, blocked);
+    return () => {};
   }
 
   /** Sorts out the posts of rooms that the statement has left out: these are held by other sessions, or deleted. */
@@ -126,7 +136,7 @@ export class PostCommitter {
         fail(batch, this.parts.lost.giveUp(batch, failure));
         return;
       }
-      if (rest.length < batch.length) return this.#write(rest, lock, blocked);
+      if (rest.length < batch.length) return (await this.#write(rest, lock, blocked))();
     }
     if (isAboutARow(error)) return this.#isolate(batch, lock, blocked, error);
     const userIds = batch.flatMap(({ notices }) => notices.map(({ userId }) => userId));
@@ -147,8 +157,9 @@ export class PostCommitter {
       return;
     }
     const half = batch.length >> 1;
-    await this.#write(batch.slice(0, half), lock, blocked);
-    await this.#write(batch.slice(half), lock, blocked);
+    for (const part of [batch.slice(0, half), batch.slice(half)]) {
+      (await this.#write(part, lock, blocked))();
+    }
   }
 
   /** @param batch the inserted entries */
@@ -157,32 +168,23 @@ export class PostCommitter {
     inserted.sort((a, b) => a.id - b.id);
     // The messages of a room share one time, which is formatted once.
     const times = new Map<number, string>();
-    for (const { roomId, at } of inserted) {
-      if (!times.has(roomId)) times.set(roomId, new Date(at).toISOString());
-    }
-    const messages = inserted.map(({ id, seq, roomId }, index): StoredMessage => {
-      const entry = batch[index] as QueuedPost;
-      const { room, user, mentioned } = entry;
-      return toStoredMessage(room, {
-        ...entry,
-        id,
-        seq,
-        rev: seq,
-        userId: user.id,
-        username: user.username,
-        createdAt: times.get(roomId) as string,
-        mentions: namesOf(mentioned),
-      });
+    const messages = inserted.map(({ id, seq, at }, index): StoredMessage => {
+      const { room, user, content, draft, mentioned } = batch[index] as QueuedPost;
+      const createdAt = times.get(at) ?? new Date(at).toISOString();
+      times.set(at, createdAt);
+      const { id: userId, username } = user;
+      const fields = { id, seq, rev: seq, userId, username, content, createdAt };
+      const extra = mentioned.length === 0 ? draft : { ...draft, mentions: namesOf(mentioned) };
+      return toStoredMessage(room, fields, extra);
     });
     this.parts.events.onCommit(
       messages.map((message, n) => [(batch[n] as QueuedPost).room, message]),
     );
     this.#notify(batch, messages);
     for (const [index, message] of messages.entries()) {
-      const { waiting, content, json, replyTo } = batch[index] as QueuedPost;
-      for (const [n, { fingerprint, waiter }] of waiting.entries()) {
-        if (isSame(fingerprint, { content, json, replyTo }))
-          waiter.done({ message, duplicate: n > 0 });
+      const entry = batch[index] as QueuedPost;
+      for (const [n, { fingerprint, waiter }] of entry.waiting.entries()) {
+        if (isSame(fingerprint, entry)) waiter.done({ message, duplicate: n > 0 });
         else waiter.failed(idConflict());
       }
     }
@@ -194,6 +196,14 @@ export class PostCommitter {
     const userIds = batch.flatMap(({ notices }) => notices.map(({ userId }) => userId));
     this.parts.events.onNotify({ userIds, messageIds: told.map(({ id }) => id) });
   }
+}
+
+/** The posts of rooms without blocked ones; the others wait behind these. */
+function notBehind(blocked: QueuedPost[], batch: QueuedPost[]): QueuedPost[] {
+  const roomIds = new Set(blocked.map(({ room }) => room.id));
+  const [late, free] = partition(batch, ({ room }) => roomIds.has(room.id));
+  blocked.push(...late);
+  return free;
 }
 
 /** Sets the mentioned users of a post, and its recipients of notifications. */

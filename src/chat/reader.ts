@@ -257,10 +257,10 @@ function stored(room: Room, found: Row[]): StoredMessage[] {
 }
 
 function toStored(room: Room, row: Row): StoredMessage {
-  const { createdAt, data, mentions, reactions, editedAt, deletedAt } = row;
-  return toStoredMessage(room, {
+  const { data, mentions, reactions, editedAt, deletedAt } = row;
+  const fields = { ...row, createdAt: row.createdAt.toISOString() };
+  return toStoredMessage(room, fields, {
     ...row,
-    createdAt: createdAt.toISOString(),
     data: data === null ? null : JSON.parse(data),
     mentions: mentions === null ? null : (JSON.parse(mentions) as string[]),
     reactions: reactions === null ? null : (JSON.parse(reactions) as Reaction[]),

@@ -12,16 +12,22 @@ import {
   readChanges,
   storeWords,
 } from './word-index.sql.ts';
-import { lexemes } from './words.ts';
+import { lexemeText } from './words.ts';
 
 /** How many rooms, messages and bytes of content one step reads, so that it delays other statements only shortly. */
 const ROOMS_AT_ONCE = 100;
-const MESSAGES_AT_ONCE = 1000;
+const MESSAGES_AT_ONCE = 250;
 const BYTES_AT_ONCE = 256 * 1024;
 /** How long changes are left to gather, in milliseconds. */
 const GATHER_MS = 250;
 /** How long a search waits for the words of all that was said before it, in milliseconds. */
 const PATIENCE_MS = 2000;
+/**
+ * The rest after a step that leaves work, as a multiple of the step's time, so that the words of busy rooms take a fifth
+ * of a connection's time at most and posts come first; a search does not rest. And its most, in milliseconds.
+ */
+const REST = 4;
+const MOST_REST_MS = 1000;
 /** How long another server that stores words of the same rooms is left alone, in milliseconds. */
 const GIVE_WAY_MS = 20;
 
@@ -40,7 +46,7 @@ export class WordIndex {
   #unseen: number | undefined;
   readonly #loop: RetryLoop;
   readonly #catchUps: Batcher<number, true>;
-  #gathering: Cancel | undefined;
+  #timer: Cancel | undefined;
   #isClosed = false;
 
   constructor(private readonly parts: { db: Database; clock: Clock; log: Logger }) {
@@ -68,10 +74,7 @@ export class WordIndex {
   /** A room has, or may have, new changes. */
   note(roomId: number): void {
     this.#behind.add(roomId);
-    this.#gathering ??= this.parts.clock.timer(GATHER_MS, () => {
-      this.#gathering = undefined;
-      this.#loop.trigger();
-    });
+    if (!this.#loop.isRunning) this.#later(GATHER_MS);
   }
 
   /**
@@ -86,22 +89,37 @@ export class WordIndex {
   /** Returns when the present step has ended. */
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#gathering?.();
+    this.#timer?.();
     await this.#loop.close();
   }
 
+  #later(ms: number): void {
+    if (this.#isClosed) return;
+    this.#timer ??= this.parts.clock.timer(ms, () => {
+      this.#timer = undefined;
+      this.#loop.trigger();
+    });
+  }
+
   async #work(): Promise<void> {
-    do {
-      if (this.#behind.size === 0) await this.#findBehind();
-      const some = [...this.#behind.values().take(ROOMS_AT_ONCE)];
-      for (const id of some) this.#behind.delete(id);
-      try {
-        for (const id of await this.#step(some)) this.#behind.add(id);
-      } catch (error) {
-        for (const id of some) this.#behind.add(id);
-        throw error;
+    const { clock } = this.parts;
+    if (this.#behind.size === 0) await this.#findBehind();
+    const some = [...this.#behind.values().take(ROOMS_AT_ONCE)];
+    for (const id of some) this.#behind.delete(id);
+    let isMore = this.#behind.size > 0 || this.#unseen !== undefined;
+    const start = clock.monotonic();
+    try {
+      for (const id of await this.#step(some)) {
+        this.#behind.add(id);
+        isMore = true;
       }
-    } while (!this.#isClosed && (this.#behind.size > 0 || this.#unseen !== undefined));
+    } catch (error) {
+      for (const id of some) this.#behind.add(id);
+      throw error;
+    }
+    const rest = Math.min(REST * (clock.monotonic() - start), MOST_REST_MS);
+    if (isMore) this.#later(rest);
+    else if (this.#behind.size > 0) this.#later(GATHER_MS);
   }
 
   async #findBehind(): Promise<void> {
@@ -151,7 +169,7 @@ export class WordIndex {
     const fresh = changes.filter(({ after }) => after === 0).map(({ roomId }) => roomId);
     if (fresh.length > 0) await db.execute(createCursors([...new Set(fresh)]));
     const words = changes.flatMap(({ roomId, seq, content }) =>
-      seq === null ? [] : { roomId, seq, words: lexemes(roomId, content ?? '').join(' ') },
+      seq === null ? [] : { roomId, seq, words: lexemeText(roomId, content ?? '') },
     );
     const stored = await rows<{ roomId: number }>(db, storeWords([...moves.values()], words));
     for (const { roomId } of stored) moves.delete(roomId);

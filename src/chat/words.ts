@@ -18,9 +18,18 @@ let segmenter: Intl.Segmenter | undefined;
  * never meets the words of another, however common they are there.
  */
 export function lexemes(roomId: number, text: string): string[] {
-  return wordsOf(text)
-    .slice(0, MOST_WORDS)
-    .map((word) => `${roomId}:${word}`);
+  return firstWordsOf(text).map((word) => `${roomId}:${word}`);
+}
+
+/** The same as one text, separated by spaces. */
+export function lexemeText(roomId: number, text: string): string {
+  const words = firstWordsOf(text);
+  return words.length === 0 ? '' : `${roomId}:${words.join(` ${roomId}:`)}`;
+}
+
+function firstWordsOf(text: string): string[] {
+  const words = wordsOf(text);
+  return words.length > MOST_WORDS ? words.slice(0, MOST_WORDS) : words;
 }
 
 /**

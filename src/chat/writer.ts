@@ -49,7 +49,7 @@ export class MessageWriter {
   /** The lanes of rooms that other sessions hold, by room id. */
   readonly #blocked = new Map<number, Lane>();
   readonly #turns: Semaphore;
-  #waiting: Waiter<never>[] = [];
+  readonly #waiting = new Set<Waiter<never>>();
   #expiry: Cancel | undefined;
   #cost = 0;
   #closed = false;
@@ -85,14 +85,15 @@ export class MessageWriter {
   /**
    * Stores a post; posts of one room are stored in the order of the calls.
    *
+   * @param until the monotonic time at which it is given up at the latest, in milliseconds
    * @returns once the database has committed it
    * @throws {ChatError} `overloaded` past the bound of the queue, `conflict` when the client id was used
    *   for other content, `not_found` when the room or the message replied to does not exist, `unavailable` when
    *   the database did not answer in time (send again with the same id)
    */
-  write(post: Post): Promise<Posted> {
+  write(post: Post, until?: number): Promise<Posted> {
     return new Promise((done, failed) => {
-      const entry = toEntry(post, (cost) => this.#wait(cost, done, failed));
+      const entry = toEntry(post, (cost) => this.#wait(cost, done, failed, until));
       this.#laneOf(post.room.id).addPost(entry);
     });
   }
@@ -101,16 +102,17 @@ export class MessageWriter {
    * Stores a change to a message; changes of one message take effect in the order of the calls, but after posts
    * that wait.
    *
+   * @param until as in {@link write}
    * @returns the message in its new state, once the change is committed or found to have no effect; `rev` is that
    *   of this change or, without effect, the earlier one
    * @throws {ChatError} `not_found` when the message does not exist or, unless it is to be deleted, is
    *   deleted; `conflict` past the most different reactions; `overloaded`, `unavailable`
    */
-  change(change: MessageChange): Promise<StoredMessage> {
+  change(change: MessageChange, until?: number): Promise<StoredMessage> {
     return new Promise((done, failed) => {
       const length = 'content' in change.action ? change.action.content.length : 0;
       const cost = length + CHANGE_COST;
-      const waiter = this.#wait(cost, done, failed);
+      const waiter = this.#wait(cost, done, failed, until);
       this.#laneOf(change.room.id).addChange({ ...change, cost, waiter });
     });
   }
@@ -123,7 +125,7 @@ export class MessageWriter {
   findDuplicate(post: Post): Promise<Posted | undefined> {
     return new Promise((done, failed) => {
       this.#lookUps
-        .add(toEntry(post, () => new Waiter({ resolve: done, reject: failed })))
+        .add(toEntry(post, (cost) => new Waiter({ resolve: done, reject: failed, cost })))
         .then((isNew) => isNew && done(undefined))
         .catch((error) => failed(toChatError(error)));
     });
@@ -148,6 +150,7 @@ export class MessageWriter {
     cost: number,
     done: (answer: Answer) => void,
     failed: (error: ChatError) => void,
+    latest = Number.POSITIVE_INFINITY,
   ): Waiter<Answer> {
     if (this.#closed) {
       throw new ChatError('unavailable', 'The server is stopping; send this again soon.', 1);
@@ -160,22 +163,25 @@ export class MessageWriter {
       );
     }
     this.#cost += cost;
-    const until = this.parts.clock.monotonic() + this.parts.database.timeout * 1000;
-    const onSettled = () => {
-      this.#cost -= cost;
-    };
-    const waiter = new Waiter({ resolve: done, reject: failed, until, onSettled });
-    this.#waiting.push(waiter);
+    const { clock, database } = this.parts;
+    const until = Math.min(latest, clock.monotonic() + database.timeout * 1000);
+    const onSettled = this.#onSettled;
+    const waiter = new Waiter({ resolve: done, reject: failed, cost, until, onSettled });
+    this.#waiting.add(waiter);
     this.#expiry ??= this.parts.clock.every(LOOK_EVERY_MS, () => this.#expire());
     return waiter;
   }
+
+  readonly #onSettled = (waiter: Waiter<never>) => {
+    this.#cost -= waiter.cost;
+    this.#waiting.delete(waiter);
+  };
 
   /** Answers senders whose deadline has passed; their entries are not written any more. */
   #expire(): void {
     const now = this.parts.clock.monotonic();
     for (const waiter of this.#waiting) if (waiter.until < now) waiter.failed(noAnswer());
-    this.#waiting = this.#waiting.filter(({ isSettled }) => !isSettled);
-    if (this.#waiting.length > 0) return;
+    if (this.#waiting.size > 0) return;
     this.#expiry?.();
     this.#expiry = undefined;
   }

@@ -8,7 +8,6 @@ import { rootMessage } from '../lib/root-cause.ts';
 import { openEmbedded } from './embedded.ts';
 import { neon } from './neon.ts';
 import { overBun, postgres } from './postgres.ts';
-import * as schema from './schema/index.ts';
 import type { Database } from './statements.ts';
 import { Upkeep } from './upkeep.ts';
 
@@ -107,7 +106,7 @@ async function openEmbeddedDatabase(dataDir: string, timeout: number): Promise<O
     ({ message }) => new DatabaseError(`the database in ${dataDir} has failed: ${message}`),
   );
   try {
-    const migrated = migrateBun(drizzleBun({ client, schema }), { migrationsFolder });
+    const migrated = migrateBun(drizzleBun({ client }), { migrationsFolder });
     await Promise.race([migrated, failure.then((error) => Promise.reject(error))]);
   } catch (error) {
     // A failure to close is part of the same fault.

@@ -4,7 +4,6 @@ import { drizzle } from 'drizzle-orm/neon-serverless';
 import { migrate } from 'drizzle-orm/neon-serverless/migrator';
 import { type Engine, MIGRATION_LOCK, sessionDeadlines } from './engine.ts';
 import { ConnectionPool } from './pool.ts';
-import * as schema from './schema/index.ts';
 import type { Database } from './statements.ts';
 
 /**
@@ -48,7 +47,7 @@ export function neon(
     async migrate() {
       const pool = new Pool({ connectionString, max: 2, connectionTimeoutMillis: 10_000 });
       pool.on('error', () => {});
-      const db = drizzle({ client: pool, schema });
+      const db = drizzle({ client: pool });
       try {
         // Servers that start at once queue up here; the migrator runs beside, in its own transaction.
         await db.transaction(async (lock) => {
@@ -66,11 +65,9 @@ export function neon(
         query: (...statement: Parameters<Client['query']>) =>
           pool.run(async (ready) => (await ready).query(...statement)),
       };
-      const db: Database = drizzle({ client: client as unknown as Client, schema });
+      const db: Database = drizzle({ client: client as unknown as Client });
       db.transaction = (run) =>
-        pool.run(async (ready) =>
-          (drizzle({ client: await ready, schema }) as Database).transaction(run),
-        );
+        pool.run(async (ready) => (drizzle({ client: await ready }) as Database).transaction(run));
       return { db, close: () => pool.close() };
     },
   };

@@ -5,7 +5,6 @@ import { migrate } from 'drizzle-orm/bun-sql/migrator';
 import { type Engine, MIGRATION_LOCK, type OpenPool, sessionDeadlines } from './engine.ts';
 import { sqlState } from './failures.ts';
 import { ConnectionPool, type PoolSettings } from './pool.ts';
-import * as schema from './schema/index.ts';
 import type { Database } from './statements.ts';
 
 type Options = ConstructorParameters<typeof BunSql>[0] & object;
@@ -35,7 +34,7 @@ export async function postgres(
     isPooled,
     async migrate() {
       const client = new BunSql({ ...plain, max: 2, prepare: !isPooled });
-      const db = drizzle({ client, schema });
+      const db = drizzle({ client });
       try {
         // Servers that start at once queue up here; the migrator runs beside, in its own transaction.
         await db.transaction(async (lock) => {
@@ -81,9 +80,9 @@ export function overBun(
       return Object.assign(result, { values });
     },
   };
-  const db: Database = drizzle({ client: client as unknown as BunSql, schema });
+  const db: Database = drizzle({ client: client as unknown as BunSql });
   db.transaction = (run) =>
-    pool.run((client) => (drizzle({ client, schema }) as Database).transaction(run));
+    pool.run((client) => (drizzle({ client }) as Database).transaction(run));
   return { db, pool, close: () => pool.close() };
 }
 

@@ -1,15 +1,32 @@
 import { type SQL, sql } from 'drizzle-orm';
-import type { PgDatabase, PgQueryResultHKT } from 'drizzle-orm/pg-core';
-import * as schema from './schema/index.ts';
-
-const { notifications, rooms } = schema;
+import { type PgDatabase, PgDialect, type PgQueryResultHKT } from 'drizzle-orm/pg-core';
+import { notifications, rooms } from './schema/index.ts';
 
 /** The database for the services, the same type for all three engines. */
-export type Database = PgDatabase<PgQueryResultHKT, typeof schema>;
+export type Database = PgDatabase<PgQueryResultHKT>;
 
 /** Rows of a statement written by hand; the drivers wrap them differently. */
 export async function rows<Row>(db: Pick<Database, 'execute'>, statement: SQL): Promise<Row[]> {
-  const result = (await db.execute(statement)) as Row[] | { rows: Row[] };
+  return rowsOf((await db.execute(statement)) as Result<Row>);
+}
+
+/**
+ * Makes the text of a statement that runs often once, with `sql.placeholder`s for its values.
+ *
+ * @returns runs the statement
+ */
+export function prepare<Row>(
+  db: Database,
+  statement: SQL,
+): (values: Record<string, unknown>) => Promise<Row[]> {
+  const query = new PgDialect().sqlToQuery(statement);
+  const prepared = db._.session.prepareQuery(query, undefined, undefined, false);
+  return async (values) => rowsOf((await prepared.execute(values)) as Result<Row>);
+}
+
+type Result<Row> = Row[] | { rows: Row[] };
+
+function rowsOf<Row>(result: Result<Row>): Row[] {
   return Array.isArray(result) ? result : result.rows;
 }
 
@@ -19,11 +36,18 @@ export async function rows<Row>(db: Pick<Database, 'execute'>, statement: SQL): 
  * @see https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO
  */
 export function array(values: (number | string | null | undefined)[]): string {
-  const items = values.map((value) => {
-    if (value === undefined || value === null) return 'NULL';
-    return typeof value === 'number' ? value : `"${value.replace(/["\\]/g, '\\$&')}"`;
-  });
-  return `{${items.join(',')}}`;
+  const [first] = values;
+  // Most often true of fields that few messages have.
+  if (values.every((value) => value === first)) {
+    return `{${`${item(first)},`.repeat(values.length).slice(0, -1)}}`;
+  }
+  return `{${values.map(item).join(',')}}`;
+}
+
+function item(value: number | string | null | undefined): number | string {
+  if (value === undefined || value === null) return 'NULL';
+  if (typeof value === 'number') return value;
+  return /["\\]/.test(value) ? `"${value.replace(/["\\]/g, '\\$&')}"` : `"${value}"`;
 }
 
 /*

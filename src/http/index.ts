@@ -1,5 +1,6 @@
 import { Elysia } from 'elysia';
 import type { ChatService } from '../chat/chat.service.ts';
+import type { EphemeralEvents } from '../chat/ephemeral-events.ts';
 import type { ReadCursors } from '../chat/read-cursors.ts';
 import type { MessageReader } from '../chat/reader.ts';
 import type { Search } from '../chat/search.ts';
@@ -33,7 +34,7 @@ import { pageRoutes } from './routes/pages.ts';
 import { roomRoutes } from './routes/rooms.ts';
 import { sessionRoutes } from './routes/sessions.ts';
 import { userRoutes } from './routes/users.ts';
-import { type UpgradeParts, webSocketRoute } from './routes/websocket.ts';
+import { type UpgradeParts, webSocketDoor, webSocketRoute } from './routes/websocket.ts';
 import { wsInfoRoutes } from './routes/ws-info.ts';
 
 export interface HttpParts {
@@ -43,6 +44,7 @@ export interface HttpParts {
   chat: ChatService;
   clock: Clock;
   cursors: ReadCursors;
+  events: EphemeralEvents;
   limits: Limits;
   live: Live;
   log: Logger;
@@ -71,10 +73,12 @@ export async function http(parts: HttpParts) {
   const { settings, log } = parts;
   const { presence, hub } = parts.live;
   const all = { ...parts, origins: origins(settings.trustProxy), presence, hub };
+  const { auth, limits, upgrade } = parts;
+  const door = { auth, limits, upgrade, allowedOrigins: settings.allowedOrigins };
   const routes: Route[] = [];
   const root = new Elysia({ normalize: false, strictPath: true });
   const app = root
-    .wrap(frontDoor(parts, () => root.server) as never)
+    .wrap(frontDoor({ ...parts, connect: webSocketDoor(door) }, () => root.server) as never)
     .use(problems(log, routes))
     .use(browsers(settings))
     .use(requestLimit(parts.limits, settings.trustProxy))
@@ -100,7 +104,7 @@ export async function http(parts: HttpParts) {
     .use(eventRoutes(all))
     .use(wsInfoRoutes(all))
     .use(opsRoutes(all))
-    .use(webSocketRoute({ ...all, allowedOrigins: settings.allowedOrigins }));
+    .use(webSocketRoute({ ...all, ...door }));
   routes.push(...app.routes);
   return app.use(docs(app));
 }

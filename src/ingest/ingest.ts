@@ -6,7 +6,7 @@ import type { Clock } from '../lib/clock.ts';
 import { rootMessage } from '../lib/root-cause.ts';
 import type { Logger } from '../log.ts';
 import { missingUsername } from '../protocol/checks.ts';
-import type { Draft } from '../protocol/message.ts';
+import { type Draft, draftOf } from '../protocol/message.ts';
 import { NewMessage } from '../protocol/rest.ts';
 import type { Room } from '../protocol/room.ts';
 import { validator } from '../protocol/validator.ts';
@@ -35,7 +35,7 @@ type Consumer = { name: string; pending: number; idle: number };
 interface PreparedEntry {
   author: Author;
   room: Room;
-  draft: Draft & { clientId: string };
+  draft: Draft;
 }
 
 export interface IngestParts {
@@ -183,14 +183,15 @@ export class Ingest {
 
   /** @throws {ChatError} for entries that cannot be posted */
   async #prepare([entryId, fields]: Entry): Promise<PreparedEntry> {
-    const { username, room: name, to, id = entryId, timestamp, ...draft } = parse(fields);
+    const message = parse(fields);
+    const { username, room: name, to, id = entryId } = message;
     if (username === undefined) throw missingUsername();
     const user = await this.parts.users.ensure(username);
     if (user.isBanned) throw new ChatError('banned', `"${user.username}" is banned.`);
     const author = { identity: { kind: 'key' as const }, user };
     const destination = { room: name, to };
     const room = await this.parts.chat.resolve(author, destination, { isCreating: true });
-    return { author, room, draft: { ...draft, clientId: id } };
+    return { author, room, draft: draftOf(message, id) };
   }
 
   async #reject([id, fields]: Entry, { code, message }: ChatError): Promise<void> {

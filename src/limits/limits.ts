@@ -1,6 +1,7 @@
 import type { RedisLink } from '../bus/redis/link.ts';
 import { ChatError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
+import type { Keys } from '../lib/fair-queue.ts';
 import type { Principal } from '../protocol/room.ts';
 import { networkOf } from './address.ts';
 import { RedisTokenBucket } from './redis-token-bucket.ts';
@@ -47,6 +48,9 @@ export class Limits {
   readonly #lookUps: TokenBucket;
   readonly #requests: TokenBucket;
   readonly #newRooms: TokenBucket;
+  /** Of a connection. */
+  readonly #frames: TokenBucket<object>;
+  readonly #refusals: TokenBucket<object>;
   readonly #inFlight: InFlight;
   readonly #wrongPasswords: RateLimiter;
   readonly #connections = new Map<string, number>();
@@ -56,10 +60,9 @@ export class Limits {
    *   database, since another database has other users
    */
   constructor(
-    private readonly parts: { clock: Clock; shared?: SharedLimits | undefined },
+    { clock, shared }: { clock: Clock; shared?: SharedLimits | undefined },
     private readonly settings: LimitSettings,
   ) {
-    const { clock, shared } = parts;
     const { messageRate, messageBurst, requestRate } = settings;
     const bucket = (rate: number, burst: number) => new TokenBucket({ clock, rate, burst });
     const perUser = (name: string, rate: number, burst: number): RateLimiter =>
@@ -82,18 +85,33 @@ export class Limits {
     this.#inFlight = new InFlight(settings.maxConnectionsPerIp && MAX_IN_FLIGHT);
     this.#requests = bucket(requestRate, 2 * requestRate);
     this.#newRooms = bucket(messageRate && NEW_ROOMS.rate, NEW_ROOMS.burst);
+    this.#frames = new TokenBucket({ clock, rate: messageRate, burst: messageBurst });
+    this.#refusals = new TokenBucket({ clock, rate: messageRate, burst: messageBurst });
   }
 
-  /** A limit for the frames of one connection, of the size of that for messages. */
-  forFrames(): TokenBucket {
-    const { messageRate: rate, messageBurst: burst } = this.settings;
-    return new TokenBucket({ ...this.parts, rate, burst });
+  /**
+   * Counts a frame of a connection that is no message; the limit is as high as that for messages.
+   *
+   * @returns the seconds to wait before such a frame; 0 when this one is counted
+   */
+  frame(connection: object): number {
+    return this.#frames.take(connection);
+  }
+
+  /** The same for the frames of a connection that are refused by its own fault. */
+  refusal(connection: object): number {
+    return this.#refusals.take(connection);
   }
 
   /** @returns the seconds to wait before the principal may send a message; 0 when the message is counted */
   message(principal: Principal): number | Promise<number> {
     const key = speakerKey(principal);
     return key === undefined ? 0 : this.#messages.take(key);
+  }
+
+  /** Counts a message. @throws {ChatError} `rate_limited` */
+  async checkMessage(principal: Principal): Promise<void> {
+    check(await this.message(principal), 'Too many messages');
   }
 
   /** Counts a look-up for the first ack of a message that came too fast. @returns false past its limit */
@@ -134,15 +152,15 @@ export class Limits {
 
   /** The unanswered bytes of the network of an address. */
   inFlight(address: string): Load {
-    return this.#inFlight.of(networkOf(address));
+    return new NetworkLoad(this.#inFlight, networkOf(address));
   }
 
   /**
-   * Counts a connection until the returned function is called.
+   * Counts a connection until {@link disconnect}, which must be called once.
    *
    * @throws {ChatError} `rate_limited` when there are too many from this address
    */
-  connect(address: string): () => void {
+  connect(address: string): void {
     const key = networkOf(address);
     const { maxConnectionsPerIp: most } = this.settings;
     const open = this.#connections.get(key) ?? 0;
@@ -154,14 +172,13 @@ export class Limits {
       );
     }
     this.#connections.set(key, open + 1);
-    let isOpen = true;
-    return () => {
-      if (!isOpen) return;
-      isOpen = false;
-      const left = (this.#connections.get(key) ?? 1) - 1;
-      if (left === 0) this.#connections.delete(key);
-      else this.#connections.set(key, left);
-    };
+  }
+
+  disconnect(address: string): void {
+    const key = networkOf(address);
+    const left = (this.#connections.get(key) ?? 1) - 1;
+    if (left === 0) this.#connections.delete(key);
+    else this.#connections.set(key, left);
   }
 }
 
@@ -172,21 +189,42 @@ class InFlight {
   /** @param most the most bytes of one network; 0 for no limit */
   constructor(private readonly most: number) {}
 
-  of(network: string): Load {
-    return {
-      take: (bytes) => {
-        const sum = (this.#bytesOf.get(network) ?? 0) + bytes;
-        if (this.most > 0 && sum > this.most) return false;
-        this.#bytesOf.set(network, sum);
-        return true;
-      },
-      give: (bytes) => {
-        const left = (this.#bytesOf.get(network) ?? 0) - bytes;
-        if (left > 0) this.#bytesOf.set(network, left);
-        else this.#bytesOf.delete(network);
-      },
-    };
+  take(network: string, bytes: number): boolean {
+    const sum = (this.#bytesOf.get(network) ?? 0) + bytes;
+    if (this.most > 0 && sum > this.most) return false;
+    this.#bytesOf.set(network, sum);
+    return true;
   }
+
+  give(network: string, bytes: number): void {
+    const left = (this.#bytesOf.get(network) ?? 0) - bytes;
+    if (left > 0) this.#bytesOf.set(network, left);
+    else this.#bytesOf.delete(network);
+  }
+}
+
+class NetworkLoad implements Load {
+  constructor(
+    private readonly inFlight: InFlight,
+    private readonly network: string,
+  ) {}
+
+  take(bytes: number): boolean {
+    return this.inFlight.take(this.network, bytes);
+  }
+
+  give(bytes: number): void {
+    this.inFlight.give(this.network, bytes);
+  }
+}
+
+/**
+ * The keys by which the reads of a principal take turns: its network, and its account, which may come from many
+ * networks. The name of a guest is anyone's, and whoever used it too could hold the guest up.
+ */
+export function readerOf({ identity, address = '' }: Principal): Keys {
+  const network = networkOf(address);
+  return identity.kind === 'user' ? [network, `user ${identity.user.id}`] : [network];
 }
 
 /** The key under which a principal's messages are counted; undefined for those that are not. */

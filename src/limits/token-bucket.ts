@@ -4,11 +4,11 @@ import type { Clock } from '../lib/clock.ts';
 const ROUNDING_MS = 1e-6;
 
 /** Permits for each key, at a rate. */
-export interface RateLimiter {
+export interface RateLimiter<Key = string> {
   /** @returns the seconds to wait for a permit; 0 when one was free and is taken */
-  take(key: string): number | Promise<number>;
+  take(key: Key): number | Promise<number>;
   /** Returns a permit that was not needed. */
-  refund(key: string): void;
+  refund(key: Key): void;
 }
 
 /**
@@ -17,8 +17,8 @@ export interface RateLimiter {
  *
  * @see https://en.wikipedia.org/wiki/Generic_cell_rate_algorithm
  */
-export class TokenBucket implements RateLimiter {
-  readonly #fullAt = new Map<string, number>();
+export class TokenBucket<Key = string> implements RateLimiter<Key> {
+  readonly #fullAt = new Map<Key, number>();
   readonly #interval: number;
   readonly #tolerance: number;
 
@@ -36,7 +36,7 @@ export class TokenBucket implements RateLimiter {
     return this.#fullAt.size;
   }
 
-  take(key: string): number {
+  take(key: Key): number {
     const wait = this.wait(key);
     if (wait === 0 && this.#interval > 0) {
       const now = this.#clock.monotonic();
@@ -50,14 +50,14 @@ export class TokenBucket implements RateLimiter {
   }
 
   /** The seconds until a permit is free, which is not taken; 0 when one is free now. */
-  wait(key: string): number {
+  wait(key: Key): number {
     const now = this.#clock.monotonic();
     const untilFull = Math.max(0, (this.#fullAt.get(key) ?? 0) - now);
     const wait = untilFull + this.#interval - this.#tolerance;
     return wait > ROUNDING_MS ? wait / 1000 : 0;
   }
 
-  refund(key: string): void {
+  refund(key: Key): void {
     const fullAt = this.#fullAt.get(key);
     if (fullAt !== undefined) this.#fullAt.set(key, fullAt - this.#interval);
   }

@@ -8,9 +8,9 @@ import type { RoomSnapshots } from '../rooms/snapshots.ts';
 interface Listener {
   connections: number;
   /** The `rev`s up to which the user's direct rooms were shown; a missing room was created since. */
-  revs: Map<number, number>;
+  revs?: Map<number, number>;
   /** The same for rooms with changes that arrived before the look-up. */
-  early: Map<number, number>;
+  early?: Map<number, number> | undefined;
   isLoaded: boolean;
 }
 
@@ -36,21 +36,19 @@ export class DirectCursors {
     });
   }
 
-  /** Registers a connection of a user. @returns the function to be called when it is closed */
-  listen(userId: number): () => void {
-    const listener = this.#listeners.get(userId) ?? {
-      connections: 0,
-      revs: new Map<number, number>(),
-      early: new Map<number, number>(),
-      isLoaded: false,
-    };
+  /** Registers a connection of a user, until {@link unlisten}. */
+  listen(userId: number): void {
+    const listener = this.#listeners.get(userId) ?? { connections: 0, isLoaded: false };
     this.#listeners.set(userId, listener);
     listener.connections += 1;
     if (!listener.isLoaded) this.#loading.trigger();
-    return () => {
-      listener.connections -= 1;
-      if (listener.connections === 0) this.#listeners.delete(userId);
-    };
+  }
+
+  unlisten(userId: number): void {
+    const listener = this.#listeners.get(userId);
+    if (!listener) return;
+    listener.connections -= 1;
+    if (listener.connections === 0) this.#listeners.delete(userId);
   }
 
   /**
@@ -65,17 +63,21 @@ export class DirectCursors {
     if (here.length === 0) return undefined;
     const waiting = here.filter(({ isLoaded }) => !isLoaded);
     if (waiting.length > 0) {
-      for (const { early } of waiting) {
-        early.set(roomId, Math.min(early.get(roomId) ?? rev - 1, rev - 1));
+      for (const listener of waiting) {
+        listener.early ??= new Map();
+        listener.early.set(roomId, Math.min(listener.early.get(roomId) ?? rev - 1, rev - 1));
       }
       return this.#loaded.promise;
     }
-    return Math.min(...here.map(({ revs }) => revs.get(roomId) ?? 0));
+    return Math.min(...here.map(({ revs }) => revs?.get(roomId) ?? 0));
   }
 
   /** Notes that the room was shown up to a `rev`. */
   set(people: Person[], roomId: number, rev: number): void {
-    for (const { id } of people) this.#listeners.get(id)?.revs.set(roomId, rev);
+    for (const { id } of people) {
+      const listener = this.#listeners.get(id);
+      if (listener) setRev(listener, roomId, rev);
+    }
   }
 
   /** Reads the direct rooms of these users again, since a history was replaced. */
@@ -118,14 +120,20 @@ export class DirectCursors {
     for (const [userId, listener] of asked) {
       for (const [roomId, rev] of found.get(userId) ?? []) {
         if (!listener.isLoaded) {
-          listener.revs.set(roomId, Math.min(rev, listener.early.get(roomId) ?? rev));
-        } else if (rev > (listener.revs.get(roomId) ?? 0)) behind.add(roomId);
+          setRev(listener, roomId, Math.min(rev, listener.early?.get(roomId) ?? rev));
+        } else if (rev > (listener.revs?.get(roomId) ?? 0)) behind.add(roomId);
       }
       listener.isLoaded = true;
-      listener.early.clear();
+      listener.early = undefined;
     }
     this.#loaded.resolve();
     this.#loaded = Promise.withResolvers();
     return [...behind];
   }
+}
+
+/** The map is made when it is first needed, since most users have no direct rooms. */
+function setRev(listener: Listener, roomId: number, rev: number): void {
+  listener.revs ??= new Map();
+  listener.revs.set(roomId, rev);
 }

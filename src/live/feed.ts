@@ -36,8 +36,8 @@ const HOLE_MS = 50;
  * from which changes are published, strictly by `rev`.
  */
 export class Feed {
-  /** Rejects when the database did not answer. */
-  readonly loaded: Promise<void>;
+  /** The look-up of the latest changes, while it lasts; rejects when the database did not answer. */
+  loading: Promise<void> | undefined;
 
   /** The latest changes. */
   readonly replay: ReplayBuffer;
@@ -49,37 +49,30 @@ export class Feed {
   /** Changes that arrived ahead of their turn, by `rev`. */
   readonly #reorderBuffer = new Map<number, StoredMessage>();
   /** The changes of this synchronous step, for {@link Feed.#publishTogether}. */
-  readonly #shown: EncodedChange[] = [];
-  readonly #listeners = new Set<() => void>();
+  #shown: EncodedChange[] | undefined;
+  #listeners: Set<() => void> | undefined;
   /** Concurrent requests share one backfill, which starts after them. */
-  readonly #backfills: Batcher<undefined, number>;
-  readonly #backfillLoop: RetryLoop;
+  #backfills: Batcher<undefined, number> | undefined;
+  #backfillLoop: RetryLoop | undefined;
   #cancelHole: Cancel | undefined;
   #isClosed = false;
 
-  /** @param parts `from`: the `rev` up to which the room was shown here; undefined when it was not shown */
-  constructor(private readonly parts: FeedParts & { room: Room; from?: number | undefined }) {
-    const { room, from } = parts;
+  /** @param from the `rev` up to which the room was shown here; undefined when it was not shown */
+  constructor(
+    private readonly parts: FeedParts,
+    room: Room,
+    from?: number,
+  ) {
     this.#room = room;
     this.#rev = from;
     this.replay = new ReplayBuffer(from ?? 0);
-    this.loaded = from === undefined ? this.#load() : Promise.resolve();
-    const backfill = async (asked: undefined[]) => {
-      const { read } = await this.#backfill();
-      return asked.map(() => read);
-    };
-    this.#backfills = new Batcher({ run: backfill, clock: parts.clock });
-    this.#backfillLoop = new RetryLoop({
-      ...parts,
-      name: 'reading missed changes',
-      work: () => this.#runBackfill(),
-    });
+    if (from === undefined) this.loading = this.#load();
   }
 
   /** Closes the feed: later answers of the database are not published any more. */
   close(): void {
     this.#isClosed = true;
-    this.#backfillLoop.close();
+    this.#backfillLoop?.close();
     this.#cancelHole?.();
   }
 
@@ -95,7 +88,7 @@ export class Feed {
 
   /** Whether changes may be missing, which are being read. */
   get isBehind(): boolean {
-    return this.#reorderBuffer.size > 0 || this.#backfillLoop.isRunning;
+    return this.#reorderBuffer.size > 0 || this.#backfillLoop?.isRunning === true;
   }
 
   /**
@@ -107,7 +100,10 @@ export class Feed {
   push(...messages: StoredMessage[]): boolean | undefined {
     let isOfThisHistory: boolean | undefined = true;
     for (const message of messages) {
-      if (this.#rev === undefined || message.rev > this.#rev) {
+      // The usual case, without the detour.
+      if (this.#rev === message.rev - 1) {
+        this.#show(message);
+      } else if (this.#rev === undefined || message.rev > this.#rev) {
         this.#reorderBuffer.set(message.rev, message);
       } else if (isOfThisHistory !== false) {
         const isKnown = this.replay.has(message);
@@ -120,12 +116,18 @@ export class Feed {
 
   /** Reads missing changes from the database, and tries again until it answers. */
   requestBackfill(): void {
+    if (this.#isClosed) return;
+    this.#backfillLoop ??= new RetryLoop({
+      ...this.parts,
+      name: 'reading missed changes',
+      work: () => this.#runBackfill(),
+    });
     this.#backfillLoop.trigger();
   }
 
   /** Returns when all stored changes up to a `rev` are published, or lost. */
   async reach(rev: number): Promise<void> {
-    while (this.rev < rev && (await this.#backfills.add(undefined)) > 0);
+    while (this.rev < rev && (await this.#shareBackfill()) > 0);
   }
 
   /** Reads changes as a reader of its own, so that readers of other rooms do not delay the feed. */
@@ -135,8 +137,9 @@ export class Feed {
 
   /** Calls the listener after each change. @returns the function that stops the calls */
   onChange(listener: () => void): () => void {
+    this.#listeners ??= new Set();
     this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    return () => this.#listeners?.delete(listener);
   }
 
   async #load(): Promise<void> {
@@ -154,6 +157,7 @@ export class Feed {
       );
     }
     this.#rev = latest.at(-1)?.rev ?? 0;
+    this.loading = undefined;
     // Changes of the meantime have no subscribers yet, except in a direct room.
     for (const [rev, message] of [...this.#reorderBuffer].sort(([a], [b]) => a - b)) {
       if (rev > this.#rev) continue;
@@ -193,17 +197,29 @@ export class Feed {
     }
     if (this.#room.direct) this.parts.personal.toRoom(this.#room, () => change.text);
     else this.parts.publish(topics.full(this.#room.id), () => change.text);
+    this.#shown ??= [];
     this.#shown.push(change);
-    for (const listener of this.#listeners) listener();
+    for (const listener of this.#listeners ?? []) listener();
   }
 
   /** Publishes the changes of this synchronous step to subscribers of batches. */
   #publishTogether(): void {
-    const shown = this.#shown.splice(0);
-    if (this.#room.direct) return;
+    const shown = this.#shown;
+    this.#shown = undefined;
+    if (!shown || this.#room.direct) return;
     for (const batch of batchesOf(shown)) {
       this.parts.publish(topics.batched(this.#room.id), () => encodeBatch(this.#room.name, batch));
     }
+  }
+
+  /** @returns the number of changes read */
+  #shareBackfill(): Promise<number> {
+    const run = async (asked: undefined[]) => {
+      const { read } = await this.#backfill();
+      return asked.map(() => read);
+    };
+    this.#backfills ??= new Batcher({ run, clock: this.parts.clock });
+    return this.#backfills.add(undefined);
   }
 
   /** Publishes the next stored changes. @returns the number of changes read, and whether there are more */
@@ -220,7 +236,7 @@ export class Feed {
   }
 
   async #runBackfill(): Promise<void> {
-    await this.loaded;
+    await this.loading;
     if ((await this.#backfill()).more) this.requestBackfill();
   }
 }
@@ -231,9 +247,9 @@ export class Feed {
  */
 export class ShownMessages {
   /** The ranges of `rev`s that were skipped, since later changes of the same messages had replaced them. */
-  #skipped: { from: number; to: number }[] = [];
+  #skipped: { from: number; to: number }[] | undefined;
   /** The `seq`s in these ranges whose messages have been shown since. */
-  readonly #shown = new Set<number>();
+  #shown: Set<number> | undefined;
 
   /**
    * Handles the next change of the room.
@@ -242,16 +258,19 @@ export class ShownMessages {
    * @returns whether to show the message: it is new in protocol 0, and not deleted
    */
   take({ seq, rev, deletedAt }: StoredMessage, before: number): boolean {
-    if (rev > before + 1) this.#skipped.push({ from: before + 1, to: rev - 1 });
-    const isSkipped = this.#skipped.some(({ from, to }) => from <= seq && seq <= to);
-    const isNew = seq === rev || (isSkipped && !this.#shown.has(seq));
-    if (isSkipped) this.#shown.add(seq);
+    if (rev > before + 1) {
+      this.#skipped ??= [];
+      this.#skipped.push({ from: before + 1, to: rev - 1 });
+    }
+    const isSkipped = this.#skipped?.some(({ from, to }) => from <= seq && seq <= to) === true;
+    const isNew = seq === rev || (isSkipped && !this.#shown?.has(seq));
+    if (isSkipped) this.#shown = (this.#shown ?? new Set()).add(seq);
     return isNew && !deletedAt;
   }
 
   /** Forgets skipped ranges, of which no message can come any more. */
   settle(): void {
-    this.#skipped = [];
-    this.#shown.clear();
+    this.#skipped = undefined;
+    this.#shown = undefined;
   }
 }

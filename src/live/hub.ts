@@ -16,7 +16,7 @@ import { DirectCursors } from './direct-cursors.ts';
 import { encode } from './encode.ts';
 import type { FeedParts } from './feed.ts';
 import { Resync } from './resync.ts';
-import { LiveRoom, type RoomEvent } from './room.ts';
+import { LiveRoom, type LiveRoomParts, type RoomEvent } from './room.ts';
 
 interface HubParts extends FeedParts {
   bus: Bus;
@@ -52,10 +52,12 @@ export class Hub {
   /** The cursors of users in direct rooms that they have not joined. */
   readonly direct: DirectCursors;
   readonly #resync: Resync;
+  readonly #roomParts: LiveRoomParts;
   readonly #unsubscribe: () => void;
 
   constructor(private readonly parts: HubParts) {
     const { bus } = parts;
+    this.#roomParts = { ...parts, onIdle: (live) => this.#remove(live) };
     this.#resync = new Resync(parts, (event) => bus.publish(event));
     this.direct = new DirectCursors(parts, (roomIds) => this.#openBehind(roomIds));
     this.#unsubscribe = bus.subscribe(this.#listener());
@@ -94,7 +96,7 @@ export class Hub {
         const live = this.#open(room);
         release = live.hold();
         if (before?.room) this.#update(live, before.room);
-        await live.feed.loaded;
+        await live.feed.loading;
         const read = await entry.read(live);
         if (this.#rooms.get(room.id) !== live) continue;
         // The membership was not looked up, and now it matters.
@@ -136,8 +138,7 @@ export class Hub {
 
   /** @param from as in {@link Feed} */
   #add(room: Room, from?: number): LiveRoom {
-    const onIdle = () => this.#remove(live);
-    const live: LiveRoom = new LiveRoom({ ...this.parts, room, from, onIdle });
+    const live = new LiveRoom(this.#roomParts, room, from);
     this.#rooms.set(room.id, live);
     this.#idByName.set(room.name, room.id);
     return live;

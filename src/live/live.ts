@@ -4,19 +4,19 @@ import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../log.ts';
 import type { NotificationService } from '../notifications/notification.service.ts';
 import type { RoomSnapshots } from '../rooms/snapshots.ts';
-import type { UserService } from '../users/user.service.ts';
+import type { LastSeen } from '../users/last-seen.ts';
 import { Announcer } from './announcer.ts';
 import { Hub } from './hub.ts';
 import { LocalPresence } from './local-presence.ts';
 import { Notifier } from './notifier.ts';
 import { Presence } from './presence.ts';
-import { Personal, type Publish, type Reader } from './publisher.ts';
+import { type Listener, Personal, type Publish, type Reader } from './publisher.ts';
 
 export interface LiveParts {
   messages: MessageReader;
   snapshots: RoomSnapshots;
   notifications: NotificationService;
-  users: UserService;
+  lastSeen: LastSeen;
   bus: Bus;
   publish: Publish;
   clock: Clock;
@@ -24,7 +24,7 @@ export interface LiveParts {
 }
 
 /** A connection that gets the frames of its user. */
-interface Listener {
+interface Socket {
   subscribe(topic: string): void;
   unsubscribe(topic: string): void;
 }
@@ -47,7 +47,7 @@ export class Live {
     private readonly parts: LiveParts,
     { presenceGrace }: { presenceGrace: number },
   ) {
-    const { bus, users, clock } = parts;
+    const { bus, lastSeen, clock } = parts;
     const { server } = bus;
     const announcer = new Announcer(parts);
     this.#personal = new Personal(parts.publish);
@@ -61,7 +61,7 @@ export class Live {
       events: {
         onEnter: (room, person) => bus.publish({ kind: 'presence.entered', server, room, person }),
         onLeave: (room, person) => bus.publish({ kind: 'presence.left', server, room, person }),
-        onSeen: ({ id }, lastSeen) => users.seen(id, lastSeen),
+        onSeen: ({ id }, at) => lastSeen.note(id, at),
       },
     });
     this.presence = new Presence({
@@ -74,7 +74,7 @@ export class Live {
           announcer.joined(room, username, this.presence.count(room)),
         onLeave: (room, { username }) =>
           announcer.left(room, username, this.presence.count(room) + 1),
-        onLost: ({ id }, lastSeen) => users.seen(id, lastSeen),
+        onLost: ({ id }, at) => lastSeen.note(id, at),
       },
     });
   }
@@ -83,20 +83,21 @@ export class Live {
    * Registers a connection, which gets the frames of its user that its token allows.
    *
    * @param greet is called with the newest unread notification and the number of all, if there is any
-   * @returns the function to be called when the connection is closed or gets another token
+   * @returns the listener to be passed to {@link unlisten}
    */
-  listen(reader: Reader, socket: Listener, greet: (frame: string) => void): () => void {
-    const topic = this.#personal.topicOf(reader);
-    socket.subscribe(topic);
-    const stops = [
-      () => socket.unsubscribe(topic),
-      this.#personal.listen(reader),
-      this.notifier.open(reader, greet),
-      this.hub.direct.listen(reader.id),
-    ];
-    return () => {
-      for (const stop of stops.splice(0)) stop();
-    };
+  listen(reader: Reader, socket: Socket, greet: (frame: string) => void): Listener {
+    const listener = this.#personal.listen(reader);
+    socket.subscribe(listener.topic);
+    this.notifier.greet(listener, greet);
+    this.hub.direct.listen(reader.id);
+    return listener;
+  }
+
+  /** To be called once, when the connection is closed or gets another token. */
+  unlisten(listener: Listener, socket: Socket): void {
+    socket.unsubscribe(listener.topic);
+    this.#personal.unlisten(listener);
+    this.hub.direct.unlisten(listener.id);
   }
 
   /** Returns when the users on these servers are known, or after a second. */

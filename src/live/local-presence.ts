@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../lib/clock.ts';
+import { SmallMap } from '../lib/small-map.ts';
 import type { Person } from '../protocol/identity.ts';
 import type { RoomRef } from '../protocol/room.ts';
 
@@ -13,7 +14,7 @@ interface Attendee {
 
 interface Attendance {
   room: RoomRef;
-  people: Map<number, Attendee>;
+  people: SmallMap<number, Attendee>;
 }
 
 export interface LocalPresenceEvents {
@@ -36,7 +37,10 @@ export class LocalPresence {
 
   /** A connection of this user joins the room. */
   connect(room: RoomRef, person: Person): void {
-    const attendance = this.#rooms.get(room.id) ?? { room, people: new Map<number, Attendee>() };
+    const attendance = this.#rooms.get(room.id) ?? {
+      room,
+      people: new SmallMap<number, Attendee>(),
+    };
     this.#rooms.set(room.id, attendance);
     const attendee = attendance.people.get(person.id);
     if (attendee) {
@@ -45,7 +49,7 @@ export class LocalPresence {
       delete attendee.endGrace;
       delete attendee.droppedAt;
     } else {
-      attendance.people.set(person.id, { person, connections: 1 });
+      attendance.people.add(person.id, { person, connections: 1 });
       this.options.events.onEnter(room, person);
     }
   }

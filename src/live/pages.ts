@@ -3,7 +3,7 @@ import type { Keys } from '../lib/fair-queue.ts';
 import { MAX_PAGE_BYTES, MAX_PAGE_CHANGES } from '../protocol/frames.ts';
 import type { StoredMessage } from '../protocol/message.ts';
 import type { Room } from '../protocol/room.ts';
-import { type EncodedChange, encodeChange } from './encode.ts';
+import { type EncodedChange, encodeChange, joined } from './encode.ts';
 import type { Feed } from './feed.ts';
 import { KEPT } from './replay-buffer.ts';
 
@@ -16,6 +16,8 @@ export interface Cursor {
 /** The changes that a client gets at its cursor. */
 export interface Page {
   changes: EncodedChange[];
+  /** The texts of the changes, with commas between them. */
+  text: string;
   /** The cursor after this page. */
   rev: number;
   /** Whether the next published change follows this page without a gap. */
@@ -29,6 +31,8 @@ export class Pages {
   readonly #room: Room;
   readonly #feed: Feed;
   readonly #messages: MessageReader;
+  /** The last page from the replay buffer, as long as the collector leaves it: in a crowd that reconnects all get the same. */
+  #last: { since: number; upTo: number; page: WeakRef<Page> } | undefined;
   #extending: Promise<void> | undefined;
   #filling: Promise<void> | undefined;
 
@@ -86,23 +90,17 @@ export class Pages {
    *
    * @param fetched the result of {@link fetch}
    */
-  page(cursor: Cursor, fetched: StoredMessage[] = []): Page {
+  page(cursor: Cursor, fetched?: StoredMessage[]): Page {
     const reset = this.#isOtherHistory(cursor);
-    if (cursor.since === '$' && !reset)
-      return { changes: [], rev: this.#feed.rev, complete: true, reset };
+    const { rev } = this.#feed;
+    if (cursor.since === '$' && !reset) return toPage([], { rev, complete: true, reset });
     const since = this.#since(cursor);
-    if (since === undefined)
-      return { changes: this.#feed.newest.newest(), rev: this.#feed.rev, complete: true, reset };
-    // Changes that are stored but not published yet will come live.
-    const stored = fetched.filter(({ rev }) => rev <= this.#feed.rev).map(encodeChange);
-    const reached = stored.at(-1)?.rev ?? since;
-    const rest = reached >= this.#feed.replay.startsAfter ? this.#feed.replay.after(reached) : [];
-    // Messages that were changed since the fetch are in the buffer in their new state.
-    const newer = new Set(rest.map(({ message }) => message.id));
-    const all = [...stored.filter(({ message }) => !newer.has(message.id)), ...rest];
-    const changes = withinLimits(all);
-    const rev = changes.at(-1)?.rev ?? reached;
-    return { changes, rev, complete: rev === this.#feed.rev, reset };
+    if (since === undefined) {
+      return toPage(this.#feed.newest.newest(), { rev, complete: true, reset });
+    }
+    return fetched || since < this.#feed.replay.startsAfter
+      ? this.#pageAfter(since, fetched)
+      : this.#buffered(since);
   }
 
   /**
@@ -118,9 +116,33 @@ export class Pages {
     const page = { before, after, limit };
     const { messages, more } = await this.#messages.page(this.#room, page, reader);
     const nearest = after === undefined ? messages.toReversed() : messages;
-    const texts = withinLimits(nearest.map(encodeChange));
-    if (after === undefined) texts.reverse();
-    return { texts, more: more || texts.length < messages.length };
+    const changes = withinLimits(nearest.map(encodeChange));
+    if (after === undefined) changes.reverse();
+    return { text: joined(changes), more: more || changes.length < messages.length };
+  }
+
+  /** A page that the replay buffer has: the same one until the next change. */
+  #buffered(since: number): Page {
+    const { rev: upTo } = this.#feed;
+    const isSame = this.#last?.since === since && this.#last.upTo === upTo;
+    const known = isSame ? this.#last?.page.deref() : undefined;
+    if (known) return known;
+    const page = this.#pageAfter(since);
+    this.#last = { since, upTo, page: new WeakRef(page) };
+    return page;
+  }
+
+  #pageAfter(since: number, fetched: StoredMessage[] = []): Page {
+    // Changes that are stored but not published yet will come live.
+    const stored = fetched.filter(({ rev }) => rev <= this.#feed.rev).map(encodeChange);
+    const reached = stored.at(-1)?.rev ?? since;
+    const rest = reached >= this.#feed.replay.startsAfter ? this.#feed.replay.after(reached) : [];
+    // Messages that were changed since the fetch are in the buffer in their new state.
+    const newer = new Set(rest.map(({ message }) => message.id));
+    const all = [...stored.filter(({ message }) => !newer.has(message.id)), ...rest];
+    const changes = withinLimits(all);
+    const rev = changes.at(-1)?.rev ?? reached;
+    return toPage(changes, { rev, complete: rev === this.#feed.rev, reset: false });
   }
 
   /** Whether a cursor belongs to another history, or lies beyond this one. */
@@ -157,6 +179,10 @@ export class Pages {
       return;
     }
   }
+}
+
+function toPage(changes: EncodedChange[], rest: Omit<Page, 'changes' | 'text'>): Page {
+  return { changes, text: joined(changes), ...rest };
 }
 
 /** As many of the changes as one page may have; at least one. */

@@ -1,17 +1,19 @@
 import type { Bus, BusListener, PeopleOfRoom } from '../bus/bus.ts';
+import { remove } from '../lib/arrays.ts';
 import type { Cancel, Clock } from '../lib/clock.ts';
+import { SmallMap } from '../lib/small-map.ts';
 import { isInScope, type Person, type Scope } from '../protocol/identity.ts';
 import type { RoomRef } from '../protocol/room.ts';
 
 /** A user in a room, and the servers that the user is connected to. */
 interface PresentUser {
   person: Person;
-  servers: Set<string>;
+  servers: string[];
 }
 
 interface PresentRoom {
   room: RoomRef;
-  people: Map<number, PresentUser>;
+  people: SmallMap<number, PresentUser>;
 }
 
 export interface PresenceEvents {
@@ -79,7 +81,7 @@ export class Presence {
   /** Whether a user is in any of the rooms in scope. */
   isOnline(userId: number, scope: Scope): boolean {
     if (!this.#online.has(userId)) return false;
-    return scope === undefined || this.#inScope(scope).some(({ people }) => people.has(userId));
+    return scope === undefined || this.#inScope(scope).some(({ people }) => people.get(userId));
   }
 
   /** The number of users in any room. */
@@ -128,13 +130,16 @@ export class Presence {
   }
 
   #add(server: string, room: RoomRef, person: Person): void {
-    const present = this.#rooms.get(room.id) ?? { room, people: new Map<number, PresentUser>() };
+    const present = this.#rooms.get(room.id) ?? {
+      room,
+      people: new SmallMap<number, PresentUser>(),
+    };
     this.#rooms.set(room.id, present);
     const user = present.people.get(person.id);
     if (user) {
-      user.servers.add(server);
+      if (!user.servers.includes(server)) user.servers.push(server);
     } else {
-      present.people.set(person.id, { person, servers: new Set([server]) });
+      present.people.add(person.id, { person, servers: [server] });
       this.#online.set(person.id, (this.#online.get(person.id) ?? 0) + 1);
       this.parts.events.onEnter(room, person);
     }
@@ -144,7 +149,7 @@ export class Presence {
   #remove(server: string, room: RoomRef, { id }: Person): boolean {
     const people = this.#rooms.get(room.id)?.people;
     const user = people?.get(id);
-    if (!people || !user?.servers.delete(server) || user.servers.size > 0) return false;
+    if (!people || !user || !remove(user.servers, server) || user.servers.length > 0) return false;
     people.delete(id);
     if (people.size === 0) this.#rooms.delete(room.id);
     const left = (this.#online.get(id) ?? 1) - 1;
@@ -191,7 +196,7 @@ export class Presence {
   #of(server: string): [RoomRef, Person][] {
     return [...this.#rooms.values()].flatMap(({ room, people }) =>
       [...people.values()]
-        .filter(({ servers }) => servers.has(server))
+        .filter(({ servers }) => servers.includes(server))
         .map(({ person }): [RoomRef, Person] => [room, person]),
     );
   }

@@ -1,3 +1,4 @@
+import { remove } from '../lib/arrays.ts';
 import { isInScope, type Scope } from '../protocol/identity.ts';
 import type { Room } from '../protocol/room.ts';
 
@@ -54,50 +55,72 @@ export interface Reader {
   scope: Scope;
 }
 
+/** A reader with connections of protocol 1 here. */
+export interface Listener extends Reader {
+  /** The topic of its frames. */
+  topic: string;
+  connections: number;
+  /** The id of the newest notification that was shown; undefined during its look-up. */
+  seen: number | undefined;
+}
+
 /**
  * Sends personal frames to the users' connections of protocol 1. Connections with a token that is limited to some
  * rooms have a topic of their own, with the frames of these rooms and of no room.
  */
 export class Personal {
-  /** The connected readers with limited tokens, by user id and by topic. */
-  readonly #limited = new Map<number, Map<string, { reader: Reader; connections: number }>>();
+  /** By topic. */
+  readonly #listeners = new Map<string, Listener>();
+  /** Those with limited tokens, by user id. */
+  readonly #limited = new Map<number, Listener[]>();
 
   constructor(private readonly publish: Publish) {}
 
-  /** The topic of a reader's connections. */
-  topicOf({ id, scope }: Reader): string {
-    return scope === undefined ? topics.user(id) : `${topics.user(id)} ${JSON.stringify(scope)}`;
+  /** Registers a connection of a reader, until {@link unlisten}. */
+  listen({ id, scope }: Reader): Listener {
+    const topic =
+      scope === undefined ? topics.user(id) : `${topics.user(id)} ${JSON.stringify(scope)}`;
+    const listener = this.#listeners.get(topic) ?? this.#add({ id, scope }, topic);
+    listener.connections += 1;
+    return listener;
   }
 
-  /** Registers a connection of a reader. @returns the function to be called when it is closed */
-  listen(reader: Reader): () => void {
-    const { id, scope } = reader;
-    if (scope === undefined) return () => {};
-    const readers = this.#limited.get(id) ?? new Map();
-    this.#limited.set(id, readers);
-    const topic = this.topicOf(reader);
-    const entry = readers.get(topic) ?? { reader, connections: 0 };
-    readers.set(topic, entry);
-    entry.connections += 1;
-    return () => {
-      entry.connections -= 1;
-      if (entry.connections > 0) return;
-      readers.delete(topic);
-      if (readers.size === 0 && this.#limited.get(id) === readers) this.#limited.delete(id);
-    };
+  unlisten(listener: Listener): void {
+    listener.connections -= 1;
+    if (listener.connections > 0) return;
+    const { id, topic } = listener;
+    this.#listeners.delete(topic);
+    const limited = this.#limited.get(id);
+    if (limited && remove(limited, listener) && limited.length === 0) this.#limited.delete(id);
+  }
+
+  /** The listeners of some users, or all. */
+  of(userIds?: Iterable<number>): Listener[] {
+    if (!userIds) return [...this.#listeners.values()];
+    return [...userIds].flatMap((id) => {
+      const unlimited = this.#listeners.get(topics.user(id));
+      return [...(unlimited ? [unlimited] : []), ...(this.#limited.get(id) ?? [])];
+    });
+  }
+
+  #add({ id, scope }: Reader, topic: string): Listener {
+    const listener: Listener = { id, scope, topic, connections: 0, seen: undefined };
+    this.#listeners.set(topic, listener);
+    if (scope !== undefined) this.#limited.set(id, [...(this.#limited.get(id) ?? []), listener]);
+    return listener;
   }
 
   /** Publishes a frame of a room to a user. */
   toUser(id: number, room: string, render: () => string): void {
     this.publish(topics.user(id), render);
-    for (const [topic, { reader }] of this.#limited.get(id) ?? []) {
-      if (isInScope(reader.scope, room)) this.publish(topic, render);
+    for (const { scope, topic } of this.#limited.get(id) ?? []) {
+      if (isInScope(scope, room)) this.publish(topic, render);
     }
   }
 
-  /** Publishes a frame to one reader only. */
-  toReader(reader: Reader, render: () => string): void {
-    this.publish(this.topicOf(reader), render);
+  /** Publishes a frame to one listener only. */
+  toListener({ topic }: Listener, render: () => string): void {
+    this.publish(topic, render);
   }
 
   /** Publishes to the subscribers of a room on protocol 1; for a direct room, to its two users wherever they are. */

@@ -1,5 +1,7 @@
 import type { BusEvent } from '../bus/bus.ts';
 import type { ChatError } from '../errors.ts';
+import { remove } from '../lib/arrays.ts';
+import { SmallMap } from '../lib/small-map.ts';
 import type { EphemeralFrame } from '../protocol/frames.ts';
 import {
   isUnrestricted,
@@ -18,6 +20,11 @@ export type RoomEvent = Extract<
   { kind: 'room.updated' | 'membership.updated' | 'room.deleted' }
 >;
 
+export interface LiveRoomParts extends FeedParts {
+  /** Is called when the last hold of a room is released. */
+  onIdle(live: LiveRoom): void;
+}
+
 /** A room with subscribers on this server: its feed, and the subscribers. */
 export class LiveRoom {
   /** The present state of the room. */
@@ -27,23 +34,20 @@ export class LiveRoom {
   readonly feed: Feed;
   readonly pages: Pages;
   #refCount = 0;
-  readonly #eventListeners = new Set<(text: string) => void>();
+  #eventListeners: Set<(text: string) => void> | undefined;
   readonly #subscribers = new Subscribers();
 
-  /** @param parts `onIdle` is called when the last hold of the room is released; `from` as in {@link Feed} */
+  /** @param from as in {@link Feed} */
   constructor(
-    private readonly parts: FeedParts & {
-      room: Room;
-      from?: number | undefined;
-      onIdle(): void;
-    },
+    private readonly parts: LiveRoomParts,
+    room: Room,
+    from?: number,
   ) {
-    const { room, messages } = parts;
     this.room = room;
     this.name = room.name;
     this.epoch = room.epoch;
-    this.feed = new Feed(parts);
-    this.pages = new Pages({ room, feed: this.feed, messages });
+    this.feed = new Feed(parts, room, from);
+    this.pages = new Pages({ room, feed: this.feed, messages: parts.messages });
   }
 
   /** Keeps the room open until the returned function is called. */
@@ -53,15 +57,15 @@ export class LiveRoom {
     return () => {
       if (!isHeld) return;
       isHeld = false;
-      this.#refCount -= 1;
-      if (this.#refCount === 0) this.parts.onIdle();
+      this.#release();
     };
   }
 
   /** Calls the listener for each ephemeral event. @returns the function that stops the calls */
   onEvent(listener: (text: string) => void): () => void {
+    this.#eventListeners ??= new Set();
     this.#eventListeners.add(listener);
-    return () => this.#eventListeners.delete(listener);
+    return () => this.#eventListeners?.delete(listener);
   }
 
   /** The ids of the users with a subscription. */
@@ -69,9 +73,14 @@ export class LiveRoom {
     return this.#subscribers.userIds();
   }
 
-  /** @returns the function that removes the subscription */
-  add(subscription: Subscription): () => void {
-    return this.#subscribers.add(subscription);
+  /** Adds a subscription, which keeps the room open until it is removed. */
+  add(subscription: Subscription): void {
+    this.#refCount += 1;
+    this.#subscribers.add(subscription);
+  }
+
+  remove(subscription: Subscription): void {
+    if (this.#subscribers.remove(subscription)) this.#release();
   }
 
   /**
@@ -120,38 +129,51 @@ export class LiveRoom {
     for (const subscription of skipped) subscription.pause();
     this.parts.personal.toRoom(this.room, () => text, except);
     for (const subscription of skipped) subscription.resume();
-    if (frame.type === 'event') for (const listener of this.#eventListeners) listener(text);
+    if (frame.type === 'event') for (const listener of this.#eventListeners ?? []) listener(text);
+  }
+
+  #release(): void {
+    this.#refCount -= 1;
+    if (this.#refCount === 0) this.parts.onIdle(this);
   }
 }
 
-interface SubscriptionOptions {
-  live: LiveRoom;
-  /** Of the principal at the moment of subscribing. */
-  membership: Membership;
+/** A reader of rooms. */
+export interface RoomReader {
   /** The present principal, which a fresh token may change. */
-  principal(): Principal;
-  /** The reader may no longer be here. */
-  onRevoked(reason: ChatError): void;
-  /** Stops and restarts the frames of the room, for readers with a socket. */
-  outbound?: { pause(): void; resume(): void };
+  readonly principal: Principal;
+  /** The reader may no longer be in the room. */
+  onRevoked(subscription: Subscription, reason: ChatError): void;
+  /** For readers with a socket, which receive the frames of a topic. */
+  outbound?: { subscribe(topic: string): void; unsubscribe(topic: string): void };
 }
 
 /** The subscription of a reader to a live room, which ends with the right to it. */
 export class Subscription {
-  readonly live: LiveRoom;
   #membership: Membership;
-  readonly #end: (() => void)[];
+  #topic: string | undefined;
 
-  constructor(private readonly options: SubscriptionOptions) {
-    const { live, membership } = options;
-    this.live = live;
+  /** @param membership of the reader's principal at the moment of subscribing */
+  constructor(
+    readonly live: LiveRoom,
+    membership: Membership,
+    private readonly reader: RoomReader,
+  ) {
     this.#membership = membership;
-    this.#end = [live.hold(), live.add(this)];
+    live.add(this);
   }
 
   /** The id of the user; 0 for a reader without a user. */
   get userId(): number {
-    return this.options.principal().user?.id ?? 0;
+    return this.reader.principal.user?.id ?? 0;
+  }
+
+  /** Sends the frames of a topic to the reader's socket, in place of those of the topic before. */
+  listen(topic: string): void {
+    if (topic === this.#topic) return;
+    this.pause();
+    this.#topic = topic;
+    this.resume();
   }
 
   get membershipVersion(): number {
@@ -160,32 +182,34 @@ export class Subscription {
 
   /** Stops frames until {@link resume}, which must be called in the same synchronous step. */
   pause(): void {
-    this.options.outbound?.pause();
+    if (this.#topic !== undefined) this.reader.outbound?.unsubscribe(this.#topic);
   }
 
   resume(): void {
-    this.options.outbound?.resume();
+    if (this.#topic !== undefined) this.reader.outbound?.subscribe(this.#topic);
   }
 
   /** @throws {ChatError} `muted` */
   checkMayWrite(): void {
-    const refused = refusalIn(this.live.room, this.#membership, this.options.principal(), 'write');
+    const refused = refusalIn(this.live.room, this.#membership, this.reader.principal, 'write');
     if (refused) throw refused;
   }
 
   /** Checks again whether the reader may be here. */
   check(): void {
-    const refused = refusalIn(this.live.room, this.#membership, this.options.principal(), 'read');
-    if (refused) this.options.onRevoked(refused);
+    const refused = refusalIn(this.live.room, this.#membership, this.reader.principal, 'read');
+    if (refused) this.revoke(refused);
   }
 
   end(): void {
-    for (const end of this.#end.splice(0)) end();
+    this.pause();
+    this.#topic = undefined;
+    this.live.remove(this);
   }
 
   /** Ends the subscription of a reader that may no longer be here. */
   revoke(reason: ChatError): void {
-    this.options.onRevoked(reason);
+    this.reader.onRevoked(this, reason);
   }
 
   /** Takes over the reader's membership, unless it is older than the known one. */
@@ -199,22 +223,26 @@ export class Subscription {
 /** The subscriptions of a room on this server. */
 class Subscribers {
   /** By user id; 0 for readers without a user. */
-  readonly #byUser = new Map<number, Set<Subscription>>();
+  readonly #byUser = new SmallMap<number, Subscription[]>();
 
-  /** @returns the function that removes the subscription */
-  add(subscription: Subscription): () => void {
+  add(subscription: Subscription): void {
     const { userId } = subscription;
-    const subscriptions = this.#byUser.get(userId) ?? new Set();
-    this.#byUser.set(userId, subscriptions.add(subscription));
-    return () => {
-      if (subscriptions.delete(subscription) && subscriptions.size === 0) {
-        this.#byUser.delete(userId);
-      }
-    };
+    const subscriptions = this.#byUser.get(userId);
+    if (subscriptions) subscriptions.push(subscription);
+    else this.#byUser.add(userId, [subscription]);
+  }
+
+  /** @returns whether it was there */
+  remove(subscription: Subscription): boolean {
+    const { userId } = subscription;
+    const subscriptions = this.#byUser.get(userId);
+    if (!subscriptions || !remove(subscriptions, subscription)) return false;
+    if (subscriptions.length === 0) this.#byUser.delete(userId);
+    return true;
   }
 
   userIds(): number[] {
-    return [...this.#byUser.keys()];
+    return this.#byUser.keys();
   }
 
   of(userId: number): Subscription[] {
@@ -222,6 +250,6 @@ class Subscribers {
   }
 
   all(): Subscription[] {
-    return [...this.#byUser.values()].flatMap((subscriptions) => [...subscriptions]);
+    return [...this.#byUser.values()].flat();
   }
 }

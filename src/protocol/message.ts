@@ -21,8 +21,19 @@ const sent = {
 };
 const Draft = Type.Object({ content: Type.Optional(Content), ...sent });
 
-/** The part of a new message that is stored as it is sent. */
-export type Draft = Static<typeof Draft>;
+/** The part of a new message that is stored as it is sent, and the id that the client has given it. */
+export type Draft = Static<typeof Draft> & { clientId?: string | undefined };
+
+const sentFields = Object.keys(Draft.properties) as (keyof Static<typeof Draft>)[];
+
+/** The draft in a frame, a body or an entry. @param clientId the `id` of it, if any */
+export function draftOf(from: Static<typeof Draft>, clientId: string | undefined): Draft {
+  const draft: Draft = { clientId };
+  for (const name of sentFields) {
+    if (from[name] !== undefined) draft[name] = from[name] as never;
+  }
+  return draft;
+}
 
 /** A new message, in a frame and in a body: its draft, its author and its destination. */
 export const newMessage = {

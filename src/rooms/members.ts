@@ -1,9 +1,9 @@
 import { and, asc, eq, gt, inArray, or, type SQL, sql } from 'drizzle-orm';
 import type { Bus } from '../bus/bus.ts';
+import type { LostAnswers } from '../db/lost-answers.ts';
 import { memberships, messages, readCursors, rooms, users } from '../db/schema/index.ts';
 import { type Database, rows } from '../db/statements.ts';
 import { ChatError } from '../errors.ts';
-import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../log.ts';
 import { isSameName, parseUsername } from '../protocol/checks.ts';
 import type { Identity, UserState } from '../protocol/identity.ts';
@@ -14,7 +14,6 @@ import {
   principalOf,
   type Room,
 } from '../protocol/room.ts';
-import { answered } from '../users/unanswered.ts';
 import type { UserService } from '../users/user.service.ts';
 import { nextVersion } from './columns.ts';
 import type { RoomService } from './room.service.ts';
@@ -27,7 +26,7 @@ export class Members {
       bus: Bus;
       rooms: RoomService;
       users: UserService;
-      clock: Clock;
+      answers: LostAnswers;
       log: Logger;
     },
   ) {}
@@ -159,7 +158,7 @@ export class Members {
 
   /** Stores a change in one statement under the lock of the room, so that versions tell the latest change. */
   async #setMembership(room: Room, user: UserState, change: Partial<Membership>): Promise<void> {
-    const { db, bus, clock } = this.parts;
+    const { db, bus, answers } = this.parts;
     const { isMember, isBanned, isMuted } = { ...NO_MEMBERSHIP, ...change };
     const set = Object.entries(change).map(([key, value]) => {
       const { name } = memberships[key as 'isMember' | 'isBanned' | 'isMuted'];
@@ -182,7 +181,7 @@ export class Members {
     );
     const { id, name } = room;
     const compare = () => bus.publish({ kind: 'resync', roomIds: [id] });
-    const [membership] = await answered(statement, clock, compare);
+    const [membership] = await answers.watch(statement, compare);
     if (!membership) throw noSuchRoom(name);
     bus.publish({
       kind: 'membership.updated',

@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, notLike, sql } from 'drizzle-orm';
 import type { Bus } from '../bus/bus.ts';
 import type { Database } from '../db/index.ts';
+import type { LostAnswers } from '../db/lost-answers.ts';
 import { memberships, readCursors, rooms, tombstones, users } from '../db/schema/index.ts';
 import { ChatError, invalidField } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -10,7 +11,6 @@ import { checkTopic, parseRoomName } from '../protocol/checks.ts';
 import { DEFAULT_ROOM } from '../protocol/frames.ts';
 import { checkRoom, DIRECT, HOW_TO_SIGN_IN, type Identity, scopeOf } from '../protocol/identity.ts';
 import { noSuchRoom, type Principal, principalOf, type Room } from '../protocol/room.ts';
-import { answered } from '../users/unanswered.ts';
 import { inScope, isVisible, nextVersion, roomColumns } from './columns.ts';
 import { RoomPurge } from './purge.ts';
 import { isReserved, type RoomService } from './room.service.ts';
@@ -31,6 +31,7 @@ interface RoomManagerParts {
   bus: Bus;
   rooms: RoomService;
   limits: Limits;
+  answers: LostAnswers;
   clock: Clock;
   log: Logger;
 }
@@ -130,14 +131,12 @@ export class RoomManager {
     if (topic != null) checkTopic(topic);
     if (isPrivate) checkNotGeneral(room);
     if (topic !== undefined || isPrivate !== undefined) {
-      const [changed] = await this.#answered(
-        room,
-        this.parts.db
-          .update(rooms)
-          .set({ topic, isPrivate, version: nextVersion })
-          .where(eq(rooms.id, room.id))
-          .returning(roomColumns),
-      );
+      const statement = this.parts.db
+        .update(rooms)
+        .set({ topic, isPrivate, version: nextVersion })
+        .where(eq(rooms.id, room.id))
+        .returning(roomColumns);
+      const [changed] = await this.parts.answers.watch(statement, () => this.#compare(room));
       if (!changed) throw noSuchRoom(room.name);
       this.parts.bus.publish({ kind: 'room.updated', room: changed });
     }
@@ -153,13 +152,14 @@ export class RoomManager {
     const { room } = await this.parts.rooms.authorize(principalOf(identity), raw, 'manage');
     checkNotGeneral(room);
     // One statement deletes the room, after which its messages cannot be reached; these are purged later.
-    await this.#answered(
-      room,
-      this.parts.db.execute(sql`
-        with gone as (delete from ${rooms} where id = ${room.id} returning id),
-          people as (delete from ${memberships} where room_id in (select id from gone))
-        insert into ${tombstones} select id from gone`),
-    );
+    const statement = this.parts.db.execute(sql`
+      with gone as (delete from ${rooms} where id = ${room.id} returning id),
+        people as (delete from ${memberships} where room_id in (select id from gone))
+      insert into ${tombstones} select id from gone`);
+    await this.parts.answers.watch(statement, () => {
+      this.#compare(room);
+      this.#purge.start();
+    });
     this.parts.log.info({ roomId: room.id }, 'room deleted');
     this.parts.bus.publish({ kind: 'room.deleted', room: { id: room.id, name: room.name } });
     this.#purge.start();
@@ -170,10 +170,9 @@ export class RoomManager {
     await this.#purge.close();
   }
 
-  /** A statement that changes a room: without an answer all servers compare the room. */
-  #answered<Result>({ id }: Room, statement: PromiseLike<Result>): Promise<Result> {
-    const { bus, clock } = this.parts;
-    return answered(statement, clock, () => bus.publish({ kind: 'resync', roomIds: [id] }));
+  /** Has all servers compare a room with the database. */
+  #compare({ id }: Room): void {
+    this.parts.bus.publish({ kind: 'resync', roomIds: [id] });
   }
 
   #describing() {

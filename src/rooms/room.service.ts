@@ -83,9 +83,15 @@ export class RoomService {
     const name = parseRoomName(raw);
     if (isReserved(name)) throw noSuchRoom(name);
     this.parts.limits.checkNewRoom(principal);
-    await this.parts.db.insert(rooms).values({ name }).onConflictDoNothing();
-    // The room was created just now, here or elsewhere; or it exists, and not for this principal.
-    return this.authorize(principal, raw, permission);
+    const [room] = await this.parts.db
+      .insert(rooms)
+      .values({ name })
+      .onConflictDoNothing()
+      .returning(roomColumns);
+    const membership = { ...NO_MEMBERSHIP, version: room?.version ?? 0 };
+    const created = room && permitted({ room, membership }, principal, permission);
+    // Otherwise it was created just now elsewhere; or it exists, and not for this principal.
+    return created ?? this.authorize(principal, raw, permission);
   }
 
   /**

@@ -16,7 +16,7 @@ export class LastSeen {
   }
 
   /**
-   * An older time never replaces a newer one. While one statement runs, further times wait for the next, so
+   * Notes the time at which a user was last in a room. An older time never replaces a newer one. While one statement runs, further times wait for the next, so
    * that a thousand drops are a few statements; times that could not be stored are kept.
    */
   note(userId: number, at: Date): void {

@@ -1,35 +1,10 @@
-import { isOutcomeUnknown } from '../db/failures.ts';
+import type { LostAnswers } from '../db/lost-answers.ts';
 import type { Clock } from '../lib/clock.ts';
 import { RetryLoop } from '../lib/retry.ts';
 import type { Logger } from '../log.ts';
 
-/**
- * When to look, in milliseconds after the failure: most often only the answer was lost; but the statement may also
- * wait for a lock, or be on its way over a network that hangs.
- */
-const LOOK_AFTER_MS = [0, 1000, 5000, 20_000, 60_000];
-
-/**
- * Returns the result of a statement that changes what all servers know. Without an answer the change may have been
- * stored, or may yet be, and nobody could publish it.
- *
- * @param look has all servers know what is stored; called several times when no answer comes
- * @throws the errors of the statement
- */
-export async function answered<Result>(
-  statement: PromiseLike<Result>,
-  clock: Clock,
-  look: () => void,
-): Promise<Result> {
-  try {
-    return await statement;
-  } catch (error) {
-    if (isOutcomeUnknown(error)) for (const ms of LOOK_AFTER_MS) clock.timer(ms, look);
-    throw error;
-  }
-}
-
 interface UnansweredUsersParts {
+  answers: LostAnswers;
   clock: Clock;
   log: Logger;
   /** Reads users by their keys, and publishes them. */
@@ -50,8 +25,8 @@ export class UnansweredUsers {
   }
 
   /** Returns the result of a statement that changes a user. @throws its errors */
-  answered<Result>(key: string, statement: PromiseLike<Result>): Promise<Result> {
-    return answered(statement, this.parts.clock, () => {
+  watch<Result>(key: string, statement: PromiseLike<Result>): Promise<Result> {
+    return this.parts.answers.watch(statement, () => {
       this.#keys.add(key);
       this.#publishing.trigger();
     });

@@ -2,8 +2,10 @@ import { eq, inArray, isNull, sql } from 'drizzle-orm';
 import type { PgUpdateSetSource } from 'drizzle-orm/pg-core';
 import type { Bus } from '../bus/bus.ts';
 import type { Database } from '../db/index.ts';
+import type { LostAnswers } from '../db/lost-answers.ts';
 import { users } from '../db/schema/index.ts';
 import { ChatError } from '../errors.ts';
+import { remove } from '../lib/arrays.ts';
 import type { Clock } from '../lib/clock.ts';
 import { LruMap } from '../lib/lru-map.ts';
 import { RetryLoop } from '../lib/retry.ts';
@@ -12,15 +14,25 @@ import { parseUsername } from '../protocol/checks.ts';
 import { banned, type Role, type UserState } from '../protocol/identity.ts';
 import type { User } from '../protocol/rest.ts';
 import { columns, type Row, toState, toUser } from './columns.ts';
-import { LastSeen } from './last-seen.ts';
 import { UnansweredUsers } from './unanswered.ts';
 
-type Listener = (state: UserState) => void;
+/** Gets each new state of a user. */
+export interface UserListener {
+  handle(state: UserState): void;
+}
+
+interface UserParts {
+  db: Database;
+  bus: Bus;
+  answers: LostAnswers;
+  clock: Clock;
+  log: Logger;
+}
 
 /** The listeners of a user, and the last state that they got. */
 interface Watchers {
   version: number;
-  listeners: Set<Listener>;
+  listeners: UserListener[];
 }
 
 /** How many users are remembered, so that users that reconnect all at once need no look-ups. */
@@ -31,7 +43,6 @@ const LOOKED_AT_ONCE = 1000;
 export class UserService {
   readonly #remembered = new LruMap<string, UserState>(REMEMBERED);
   readonly #watchers = new Map<number, Watchers>();
-  readonly #lastSeen: LastSeen;
   readonly #lookAgain: RetryLoop;
   readonly #unanswered: UnansweredUsers;
   readonly #unsubscribe: () => void;
@@ -41,10 +52,9 @@ export class UserService {
   private readonly db: Database;
   private readonly bus: Bus;
 
-  constructor({ db, bus, clock, log }: { db: Database; bus: Bus; clock: Clock; log: Logger }) {
+  constructor({ db, bus, answers, clock, log }: UserParts) {
     this.db = db;
     this.bus = bus;
-    this.#lastSeen = new LastSeen({ db, clock, log });
     this.#lookAgain = new RetryLoop({
       clock,
       log,
@@ -52,7 +62,7 @@ export class UserService {
       work: () => this.#lookAtWatched(),
     });
     const publish = (keys: string[]) => this.#publish(keys);
-    this.#unanswered = new UnansweredUsers({ clock, log, publish });
+    this.#unanswered = new UnansweredUsers({ answers, clock, log, publish });
     this.#unsubscribe = bus.subscribe({
       'user.updated': ({ user }) => this.#apply(user),
       resync: ({ roomIds }) => {
@@ -109,15 +119,18 @@ export class UserService {
     return this.#recall(username, () => this.#find(username));
   }
 
-  /** Calls the listener after each change of the user's state. @returns the function that stops it */
-  watch(userId: number, listener: Listener): () => void {
-    const watchers = this.#watchers.get(userId) ?? { version: 0, listeners: new Set() };
-    this.#watchers.set(userId, watchers);
-    const { listeners } = watchers;
-    listeners.add(listener);
-    return () => {
-      if (listeners.delete(listener) && listeners.size === 0) this.#watchers.delete(userId);
-    };
+  /** Calls the listener after each change of the user's state, until {@link unwatch}. */
+  watch(userId: number, listener: UserListener): void {
+    const watchers = this.#watchers.get(userId);
+    if (watchers) watchers.listeners.push(listener);
+    else this.#watchers.set(userId, { version: 0, listeners: [listener] });
+  }
+
+  unwatch(userId: number, listener: UserListener): void {
+    const listeners = this.#watchers.get(userId)?.listeners;
+    if (listeners && remove(listeners, listener) && listeners.length === 0) {
+      this.#watchers.delete(userId);
+    }
   }
 
   /** Makes the user of a valid token an account, with the token's role. */
@@ -143,7 +156,7 @@ export class UserService {
         setWhere: isNull(users.claimedAt),
       })
       .returning(columns);
-    const [row] = await this.#unanswered.answered(key, statement);
+    const [row] = await this.#unanswered.watch(key, statement);
     if (!row) throw nameTaken(name);
     this.bus.publish({ kind: 'user.updated', user: toState(row) });
     return toUser(row);
@@ -180,17 +193,10 @@ export class UserService {
     await this.#change(user, { bannedAt: isBanned ? sql`now()` : null });
   }
 
-  /** Notes the time at which a user was last in a room. */
-  seen(userId: number, at: Date): void {
-    this.#lastSeen.note(userId, at);
-  }
-
-  /** Returns when all noted times are stored. */
-  async close(): Promise<void> {
+  close(): void {
     this.#unsubscribe();
     this.#lookAgain.close();
     this.#unanswered.close();
-    await this.#lastSeen.close();
   }
 
   async #change(
@@ -202,7 +208,7 @@ export class UserService {
       .set({ ...set, version: sql`${users.version} + 1` })
       .where(eq(users.id, id))
       .returning(columns);
-    const [row] = await this.#unanswered.answered(parseUsername(username).key, statement);
+    const [row] = await this.#unanswered.watch(parseUsername(username).key, statement);
     const user = toState(row as Row);
     this.bus.publish({ kind: 'user.updated', user });
     return user;
@@ -239,7 +245,7 @@ export class UserService {
     const watchers = this.#watchers.get(user.id);
     if (!watchers || watchers.version > newest.version) return;
     watchers.version = newest.version;
-    for (const listener of [...watchers.listeners]) listener(newest);
+    for (const listener of [...watchers.listeners]) listener.handle(newest);
   }
 
   /** @returns the newer of this state and the remembered one */

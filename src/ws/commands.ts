@@ -1,8 +1,9 @@
 import type { ChatService } from '../chat/chat.service.ts';
-import { readerOf } from '../limits/reader.ts';
+import type { EphemeralEvents } from '../chat/ephemeral-events.ts';
+import { readerOf } from '../limits/limits.ts';
 import { withId, withMessages } from '../live/encode.ts';
 import type { ClientFrame, FrameOf } from '../protocol/frames.ts';
-import type { StoredMessage } from '../protocol/message.ts';
+import { draftOf, type StoredMessage } from '../protocol/message.ts';
 import { checkFields } from '../protocol/parse-frame.ts';
 import type { Room } from '../protocol/room.ts';
 import { type JoinParts, join } from './join.ts';
@@ -18,7 +19,7 @@ export type Reply = () => void;
 export type Command<Frame extends ClientFrame = ClientFrame> = {
   /** The state that the connection must have reached. */
   needs: Needs;
-  /** Counted by {@link ChatService}, over all doors; other frames are counted per connection. */
+  /** Counted by the services, over all doors; other frames are counted per connection. */
   isCountedAsMessage?: true;
 } & (
   | {
@@ -29,18 +30,19 @@ export type Command<Frame extends ClientFrame = ClientFrame> = {
       /**
        * Handles the frame after all earlier frames, and before all later ones.
        *
-       * @param isGivenUp whether the client has been answered `unavailable` meanwhile; then the reply is not sent
+       * @param wait `isGivenUp`: whether the client has been answered `unavailable` meanwhile; then the reply is not
+       *   sent. `until`: the monotonic time at which a change is given up at the latest, in milliseconds
        * @returns the reply, unless it was a part of a synchronous step that has to look at `isGivenUp` itself
        */
       queued(
         session: Session,
         frame: Frame,
-        isGivenUp: () => boolean,
+        wait: { isGivenUp(): boolean; until: number },
       ): Reply | undefined | Promise<Reply | undefined>;
     }
   | {
       /** Hands the frame to the writer in the order of the frames, without waiting for earlier commits. */
-      pipelined(session: Session, frame: Frame): Begin | Promise<Begin>;
+      pipelined(session: Session, frame: Frame, until: number): Begin | Promise<Begin>;
     }
 );
 
@@ -49,10 +51,11 @@ export type Commands = { [Type in ClientFrame['type']]: Command<FrameOf<Type>> }
 
 export interface CommandParts extends JoinParts {
   chat: ChatService;
+  events: EphemeralEvents;
 }
 
 export function createCommands(parts: CommandParts): Commands {
-  const { chat, cursors, rooms, clock } = parts;
+  const { chat, events, cursors, rooms, clock } = parts;
   const change = (
     frame: FrameOf<'edit' | 'delete' | 'react'>,
     session: Session,
@@ -65,7 +68,7 @@ export function createCommands(parts: CommandParts): Commands {
   return {
     join: {
       needs: 'nothing',
-      async queued(session, frame, isGivenUp) {
+      async queued(session, frame, { isGivenUp }) {
         await join(session, frame, { ...parts, isGivenUp });
         return undefined;
       },
@@ -89,16 +92,16 @@ export function createCommands(parts: CommandParts): Commands {
     message: {
       needs: 'join',
       isCountedAsMessage: true,
-      pipelined(session, frame) {
+      pipelined(session, frame, until) {
         checkFields(frame, session.protocol, ['to', 'replyTo']);
-        const { type, username, room: name, to, id, timestamp, ...draft } = frame;
         const begin = (room: Room) => async () => {
-          const { message } = await chat.post(session.author, room, { ...draft, clientId: id });
+          const draft = draftOf(frame, frame.id);
+          const { message } = await chat.post(session.author, room, draft, until);
           const { id: messageId, seq, createdAt } = message;
           session.acknowledge(frame, { room: room.name, messageId, seq, timestamp: createdAt });
         };
         const room =
-          to === undefined
+          frame.to === undefined
             ? session.writableRoom(frame)
             : session.confirmUser().then(() => chat.resolve(session.author, frame));
         return room instanceof Promise ? room.then(begin) : begin(room);
@@ -107,20 +110,20 @@ export function createCommands(parts: CommandParts): Commands {
     edit: {
       needs: 'protocol 1',
       isCountedAsMessage: true,
-      queued: (session, frame) =>
-        change(frame, session, chat.edit(session.author, frame.messageId, frame.content)),
+      queued: (session, frame, { until }) =>
+        change(frame, session, chat.edit(session.author, frame.messageId, frame.content, until)),
     },
     delete: {
       needs: 'protocol 1',
       isCountedAsMessage: true,
-      queued: (session, frame) =>
-        change(frame, session, chat.delete(session.author, frame.messageId)),
+      queued: (session, frame, { until }) =>
+        change(frame, session, chat.delete(session.author, frame.messageId, until)),
     },
     react: {
       needs: 'protocol 1',
       isCountedAsMessage: true,
-      queued: (session, frame) =>
-        change(frame, session, chat.react(session.author, frame.messageId, frame)),
+      queued: (session, frame, { until }) =>
+        change(frame, session, chat.react(session.author, frame.messageId, frame, until)),
     },
     read: {
       needs: 'protocol 1',
@@ -137,15 +140,15 @@ export function createCommands(parts: CommandParts): Commands {
       needs: 'protocol 1',
       async queued(session, frame) {
         const { live } = session.subscription(frame);
-        const { texts, more } = await live.pages.history(frame, readerOf(session.author));
+        const { text, more } = await live.pages.history(frame, readerOf(session.author));
         const reply = { type: 'history', ...withId(frame), room: live.name, more } as const;
-        return () => session.sendText(withMessages(reply, texts));
+        return () => session.sendText(withMessages(reply, text));
       },
     },
     typing: {
       needs: 'protocol 1',
       async queued(session, frame) {
-        chat.typing(session.author.user, await session.writableRoom(frame));
+        events.typing(session.author.user, await session.writableRoom(frame));
         return () => session.acknowledge(frame);
       },
     },
@@ -153,7 +156,7 @@ export function createCommands(parts: CommandParts): Commands {
       needs: 'protocol 1',
       isCountedAsMessage: true,
       async queued(session, frame) {
-        await chat.event(session.author, await session.writableRoom(frame), frame);
+        await events.broadcast(session.author, await session.writableRoom(frame), frame);
         return () => session.acknowledge(frame);
       },
     },

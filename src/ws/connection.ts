@@ -2,14 +2,15 @@ import { toChatError } from '../db/failures.ts';
 import { ChatError, Disconnect, errorCodes } from '../errors.ts';
 import { rootMessage } from '../lib/root-cause.ts';
 import { type Limits, tooFast } from '../limits/limits.ts';
-import { Strikes, type TokenBucket } from '../limits/token-bucket.ts';
+import { Strikes } from '../limits/token-bucket.ts';
 import { encode, withId } from '../live/encode.ts';
 import type { Logger } from '../log.ts';
 import type { ClientFrame, ServerFrame } from '../protocol/frames.ts';
 import { FrameError, parseFrame } from '../protocol/parse-frame.ts';
+import { type AnswerParts, answered, isTooLate, noAnswer } from './answered.ts';
 import type { Begin, Command, Commands } from './commands.ts';
 import type { Handshake } from './credentials.ts';
-import { Inbox } from './inbox.ts';
+import { type Handler, Inbox } from './inbox.ts';
 import type { Outbound } from './joined-rooms.ts';
 import { Session, type SessionParts } from './session.ts';
 
@@ -28,9 +29,10 @@ interface Received {
   at: number;
 }
 
-export interface ConnectionParts extends SessionParts {
-  /** Whether the database answers; while it does not, nothing waits for longer than {@link ANSWER_WITHIN_MS}. */
-  isAnswering(): boolean;
+/** A frame, or the work of the connection itself that has its place among them. */
+type Item = Received | (() => Promise<void>);
+
+export interface ConnectionParts extends SessionParts, AnswerParts {
   commands: Commands;
   limits: Limits;
   log: Logger;
@@ -47,32 +49,34 @@ const MINUTE_MS = 60_000;
 const FRAME_COST = 200;
 /** The longest that a client waits for a reply while the database does not answer, in milliseconds. */
 const ANSWER_WITHIN_MS = 4500;
-/** How often the state of the database is checked during a wait, in milliseconds. */
-const LOOK_EVERY_MS = 250;
 
 /**
  * A client's connection: frames are handled in order, replies leave in order, and a frame that cannot be carried out
  * is answered with an error. The meaning of the frames is the business of the {@link Session}.
  */
-export class Connection implements Outbound {
+export class Connection implements Outbound, Handler<Item> {
   #open = true;
   /** The server has ended the connection: its queued frames, in and out, are dropped. */
   #ended = false;
-  #outbox: string[] = [];
+  #outbox: string[] | undefined;
   readonly #session: Session;
-  readonly #inbox: Inbox<Received | (() => Promise<void>)>;
+  readonly #inbox: Inbox<Item>;
 
-  readonly #frames: TokenBucket;
+  /** The time of the last frame that took effect, by the monotonic clock. */
+  #progressAt = 0;
+
   // Made when first needed: most clients make no such mistakes.
   #invalid: Strikes | undefined;
   #tooFast: Strikes | undefined;
 
-  constructor(private readonly parts: ConnectionParts & { socket: Socket; handshake: Handshake }) {
-    const { handshake } = parts;
-    this.#frames = parts.limits.forFrames();
-    this.#session = new Session({ ...parts, outbound: this });
+  constructor(
+    private readonly parts: ConnectionParts,
+    private readonly socket: Socket,
+    handshake: Handshake,
+  ) {
+    this.#session = new Session(parts, this, handshake);
     this.#inbox = new Inbox(
-      (item) => (typeof item === 'function' ? item() : this.#handle(item)),
+      this,
       // A back end with `API_KEY` posts for many users.
       handshake.identity.kind === 'key' ? undefined : parts.limits.inFlight(handshake.address),
     );
@@ -105,6 +109,11 @@ export class Connection implements Outbound {
     this.send(encode(frame));
   }
 
+  /** Handles the next item of the inbox, and is called by it only. */
+  handle(item: Item): Promise<void> | undefined {
+    return typeof item === 'function' ? item() : this.#handle(item);
+  }
+
   /** @returns a promise when the next frame has to wait for this one; it never rejects */
   #handle({ raw, at }: Received): Promise<void> | undefined {
     if (this.#ended) return;
@@ -113,19 +122,19 @@ export class Connection implements Outbound {
       const frame = parseFrame(raw);
       id = frame.id;
       const until = at + ANSWER_WITHIN_MS;
-      if (this.#isTooLate(until)) throw noAnswer();
+      if (isTooLate(until, this.parts)) throw noAnswer();
       const command: Command = this.parts.commands[frame.type];
       if (!command.isCountedAsMessage) this.#count();
-      if ('queued' in command) return this.#queue(frame, command, until);
+      if ('queued' in command) return this.#queue(frame, command, at);
       this.#session.check(frame, command.needs);
       if ('immediate' in command) {
         command.immediate(this.#session, frame);
         return;
       }
-      const begun = command.pipelined(this.#session, frame);
+      const begun = command.pipelined(this.#session, frame, this.#patience(at));
       const cost = raw.length + FRAME_COST;
       if (!(begun instanceof Promise)) return this.#begin(begun, { id, at, cost });
-      return this.#answered(begun, until)
+      return answered(begun, until, this.parts)
         .then((begin) => this.#begin(begin, { id, at, cost }))
         .catch((error) => this.#refuse(error, id));
     } catch (error) {
@@ -137,56 +146,36 @@ export class Connection implements Outbound {
   async #queue(
     frame: ClientFrame,
     command: Extract<Command, { queued: unknown }>,
-    until: number,
+    at: number,
   ): Promise<void> {
+    const until = at + ANSWER_WITHIN_MS;
     let isGivenUp = false;
     try {
-      await this.#answered(this.#inbox.settled(), until);
+      await answered(this.#inbox.settled(), until, this.parts);
       this.#session.check(frame, command.needs);
-      if (command.isCountedAsMessage) await this.#answered(this.#session.confirmUser(), until);
-      const work = command.queued(this.#session, frame, () => isGivenUp);
+      if (command.isCountedAsMessage)
+        await answered(this.#session.confirmUser(), until, this.parts);
+      const work = command.queued(this.#session, frame, {
+        isGivenUp: () => isGivenUp,
+        until: this.#patience(at),
+      });
       const giveUp = () => {
         isGivenUp = true;
       };
-      const reply = await this.#answered(work, until, giveUp);
+      const reply = await answered(work, until, this.parts, giveUp);
       reply?.();
+      this.#progressAt = this.parts.clock.monotonic();
     } catch (error) {
       this.#refuse(error, frame.id);
     }
   }
 
-  #isTooLate(until: number): boolean {
-    return this.parts.clock.monotonic() >= until && !this.parts.isAnswering();
-  }
-
   /**
-   * Waits for some work while the database answers, or up to a deadline; only the wait is given up, not the work.
-   *
-   * @param onGivenUp is called in the step in which the wait is given up
-   * @throws {ChatError} `unavailable`
+   * The time at which a change is given up at the latest: as long after the arrival of its frame as any reply may
+   * take; or, behind frames that take effect one after the other, after the last of these.
    */
-  async #answered<Result>(
-    work: Result | Promise<Result>,
-    until: number,
-    onGivenUp = () => {},
-  ): Promise<Result> {
-    if (!(work instanceof Promise)) return work;
-    const { clock } = this.parts;
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    let cancel = () => {};
-    const wait = (ms: number) => {
-      cancel = clock.timer(ms, () => {
-        if (!this.#isTooLate(until)) return wait(LOOK_EVERY_MS);
-        onGivenUp();
-        reject(noAnswer());
-      });
-    };
-    wait(Math.max(0, until - clock.monotonic()));
-    try {
-      return await Promise.race([work, late]);
-    } finally {
-      cancel();
-    }
+  #patience(at: number): number {
+    return Math.max(at, this.#progressAt) + ANSWER_WITHIN_MS;
   }
 
   #begin(
@@ -194,10 +183,17 @@ export class Connection implements Outbound {
     { id, at, cost }: { id: string | undefined; at: number; cost: number },
   ): undefined {
     this.#inbox.begin(cost);
-    void begin()
-      .then(() => this.parts.onAck(this.parts.clock.monotonic() - at))
-      .catch((error) => this.#refuse(error, id))
-      .then(() => this.#inbox.settle(cost));
+    void begin().then(
+      () => {
+        this.#progressAt = this.parts.clock.monotonic();
+        this.parts.onAck(this.#progressAt - at);
+        this.#inbox.settle(cost);
+      },
+      (error) => {
+        this.#refuse(error, id);
+        this.#inbox.settle(cost);
+      },
+    );
   }
 
   #refuse(error: unknown, id?: string): void {
@@ -234,7 +230,7 @@ export class Connection implements Outbound {
   }
 
   #count(): void {
-    const wait = this.#session.isTrusted ? 0 : this.#frames.take('frames');
+    const wait = this.#session.isTrusted ? 0 : this.parts.limits.frame(this);
     if (wait > 0) throw tooFast('Too many frames', wait);
   }
 
@@ -242,7 +238,7 @@ export class Connection implements Outbound {
   #countRefusal(error: ChatError): ChatError {
     const isOurs = errorCodes[error.code].status >= 500;
     if (isOurs || error.code === 'rate_limited' || error instanceof Disconnect) return error;
-    const wait = this.#session.isTrusted ? 0 : this.#frames.take('refusals');
+    const wait = this.#session.isTrusted ? 0 : this.parts.limits.refusal(this);
     return wait > 0 ? tooFast('Too many refused frames', wait) : error;
   }
 
@@ -250,34 +246,33 @@ export class Connection implements Outbound {
     if (this.#ended) return;
     this.flush();
     this.#ended = true;
-    if (this.#open) this.parts.socket.close(closeCode, message);
+    if (this.#open) this.socket.close(closeCode, message);
     this.#open = false;
   }
 
   /** Replies of one turn of the event loop, such as the acks of one batch, leave in one write. */
   send(...frames: string[]): void {
-    if (this.#outbox.length === 0) queueMicrotask(() => this.flush());
-    this.#outbox.push(...frames);
+    if (this.#outbox) {
+      this.#outbox.push(...frames);
+      return;
+    }
+    this.#outbox = frames;
+    queueMicrotask(() => this.flush());
   }
 
   subscribe(topic: string): void {
-    if (this.#open) this.parts.socket.subscribe(topic);
+    if (this.#open) this.socket.subscribe(topic);
   }
 
   unsubscribe(topic: string): void {
-    if (this.#open) this.parts.socket.unsubscribe(topic);
+    if (this.#open) this.socket.unsubscribe(topic);
   }
 
   flush(): void {
-    if (this.#outbox.length === 0) return;
     const frames = this.#outbox;
-    this.#outbox = [];
-    if (this.#open) this.parts.socket.send(frames);
+    this.#outbox = undefined;
+    if (frames && this.#open) this.socket.send(frames);
   }
-}
-
-function noAnswer(): ChatError {
-  return new ChatError('unavailable', 'The database does not answer; try again.', 1);
 }
 
 function flooding(): Disconnect {

@@ -1,9 +1,10 @@
+import type { Author } from '../chat/chat.service.ts';
 import { ChatError, Disconnect } from '../errors.ts';
-import type { Clock } from '../lib/clock.ts';
+import type { Cancel, Clock } from '../lib/clock.ts';
 import { missingUsername } from '../protocol/checks.ts';
 import { checkRoom, type Identity, type Person, type UserState } from '../protocol/identity.ts';
-import type { Principal } from '../protocol/room.ts';
 import type { AuthService } from '../users/auth/auth.service.ts';
+import type { Holder, Watch } from '../users/auth/watch.ts';
 import type { UserService } from '../users/user.service.ts';
 
 /** The identity that a connection was opened with, and its address. */
@@ -20,33 +21,37 @@ export interface CredentialsParts {
   tokenWithin: number;
 }
 
+/** The connection that shows a token. */
+export interface TokenHolder extends Holder {
+  /** The token ends in so many seconds; called once for each token, about a minute before its end. */
+  warn(seconds: number): void;
+}
+
 /** How long before the end of a token the client is warned, in milliseconds. */
 const EXPIRING_MS = 60_000;
 
 /** The identity of a connection, and how long it holds. */
 export class Credentials {
-  readonly #stopWaiting: (() => void) | undefined;
-  #endWatch: (() => void) | undefined;
-  #stopWarning: (() => void) | undefined;
-  #warn: ((seconds: number) => void) | undefined;
+  /** Cancels the end of a connection without a token, or the warning of the token's end. */
+  #cancelTimer: Cancel | undefined;
+  #watch: Watch | undefined;
+  #isWarning = false;
   #isOver = false;
   private identity: Identity;
 
-  /** @param parts `onEnd` is called when the connection must end; it may be called more than once */
+  /** @param holder is ended when it may no longer go on, perhaps more than once */
   constructor(
-    private readonly parts: CredentialsParts & {
-      handshake: Handshake;
-      onEnd(reason: Disconnect): void;
-    },
+    private readonly parts: CredentialsParts,
+    private readonly handshake: Handshake,
+    private readonly holder: TokenHolder,
   ) {
-    const { onEnd } = parts;
-    const { identity } = parts.handshake;
+    const { identity } = handshake;
     this.identity = identity;
     const isAwaited = identity.kind === 'guest' && !parts.auth.isOpen;
     if (!isAwaited) return;
-    this.#stopWaiting = parts.clock.timer(parts.tokenWithin, () => {
+    this.#cancelTimer = parts.clock.timer(parts.tokenWithin, () => {
       const late = new ChatError('unauthorized', 'The connection showed no token in time.');
-      onEnd(new Disconnect(late));
+      holder.end(new Disconnect(late));
     });
   }
 
@@ -54,7 +59,7 @@ export class Credentials {
   async open(): Promise<void> {
     if (this.identity.kind !== 'user') return;
     // A failure here is tried again by `authenticate`.
-    await this.#watch(this.identity, this.identity.user).catch(() => {});
+    await this.#startWatch(this.identity, this.identity.user).catch(() => {});
   }
 
   /**
@@ -74,7 +79,7 @@ export class Credentials {
       .catch((error) => {
         throw error instanceof ChatError && error.code === 'banned' ? new Disconnect(error) : error;
       });
-    if (this.identity.kind !== 'user' || !this.#endWatch) await this.#watch(this.identity, user);
+    if (this.identity.kind !== 'user' || !this.#watch) await this.#startWatch(this.identity, user);
     return user;
   }
 
@@ -104,22 +109,21 @@ export class Credentials {
   }
 
   /** The user of this connection with its identity. */
-  principal(user: Person): Principal {
-    return { identity: this.identity, user, address: this.parts.handshake.address };
+  principal(user: Person): Author {
+    return { identity: this.identity, user, address: this.handshake.address };
   }
 
-  /** Registers the function that is called once for each token, a minute before its end, with the seconds left. */
-  warnBy(warn: (seconds: number) => void): void {
-    this.#warn = warn;
+  /** Has the holder warned from now on. */
+  startWarning(): void {
+    this.#isWarning = true;
     this.#warnInTime();
   }
 
   /** Ends the watches and timers of a closed connection. */
   close(): void {
     this.#isOver = true;
-    this.#stopWaiting?.();
-    this.#stopWarning?.();
-    this.#endWatch?.();
+    this.#cancelTimer?.();
+    this.#watch?.end();
   }
 
   /** @throws {ChatError} `invalid_frame` when no token names the user */
@@ -135,28 +139,27 @@ export class Credentials {
       throw new ChatError('forbidden', 'This connection showed the token of another user before.');
     }
     for (const room of rooms) checkRoom(shown, room);
-    if (shown.kind === 'user') await this.#watch(shown, shown.user);
+    if (shown.kind === 'user') await this.#startWatch(shown, shown.user);
     this.identity = shown;
-    this.#stopWaiting?.();
     this.#warnInTime();
   }
 
   /** The previous watch is ended only once the new one is set up. */
-  async #watch(identity: Identity, user: UserState): Promise<void> {
-    const endWatch = await this.parts.auth.watch(identity, user, this.parts.onEnd);
-    this.#endWatch?.();
-    this.#endWatch = endWatch;
-    if (this.#isOver) endWatch();
+  async #startWatch(identity: Identity, user: UserState): Promise<void> {
+    const watch = await this.parts.auth.watch(identity, user, this.holder);
+    this.#watch?.end();
+    this.#watch = watch;
+    if (this.#isOver) watch.end();
   }
 
+  /** Warns the holder of the end of the present token, in place of any timer before. */
   #warnInTime(): void {
-    this.#stopWarning?.();
+    this.#cancelTimer?.();
     const expiresAt = this.identity.kind === 'user' ? this.identity.token.expiresAt : undefined;
-    const warn = this.#warn;
-    if (expiresAt === undefined || !warn || this.#isOver) return;
+    if (expiresAt === undefined || !this.#isWarning || this.#isOver) return;
     const { clock } = this.parts;
-    this.#stopWarning = clock.at(expiresAt - EXPIRING_MS, () => {
-      warn(Math.max(0, Math.ceil((expiresAt - clock.now()) / 1000)));
+    this.#cancelTimer = clock.at(expiresAt - EXPIRING_MS, () => {
+      this.holder.warn(Math.max(0, Math.ceil((expiresAt - clock.now()) / 1000)));
     });
   }
 }

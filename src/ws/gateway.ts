@@ -1,6 +1,7 @@
 import type { Server, ServerWebSocket, WebSocketHandler } from 'bun';
 import { closeCodes } from '../errors.ts';
 import type { Cancel } from '../lib/clock.ts';
+import { Rush } from '../lib/rush.ts';
 import type { Publisher } from '../live/publisher.ts';
 import { MAX_FRAME_BYTES } from '../protocol/frames.ts';
 import { type CommandParts, createCommands } from './commands.ts';
@@ -8,11 +9,9 @@ import { Connection, type ConnectionParts, type Socket } from './connection.ts';
 import type { Handshake } from './credentials.ts';
 
 /** The data that Bun keeps with each WebSocket. */
-export interface SocketData {
-  connection?: Connection;
-  handshake: Handshake;
-  /** Ends the count of this connection among those of its address. */
-  release(): void;
+export interface SocketData extends Handshake {
+  /** Undefined until the WebSocket is open. */
+  connection: Connection | undefined;
   /** Nothing has arrived since the last ping. */
   isSilent: boolean;
   /** The client is too slow: it gets the frames that are on their way, then the close. */
@@ -69,12 +68,14 @@ export class Gateway {
   #emptied: (() => void) | undefined;
   readonly #ackListeners = new Set<(ms: number) => void>();
 
+  readonly #rush: Rush;
   readonly #parts: ConnectionParts;
   readonly #compression: boolean;
 
   constructor({ compression, timing, ...parts }: GatewayParts) {
     const { pingEvery, pongWithin, tokenWithin } = timing;
     this.#compression = compression;
+    this.#rush = new Rush(parts.clock);
     const onAck = (ms: number) => {
       for (const listener of this.#ackListeners) listener(ms);
     };
@@ -111,11 +112,9 @@ export class Gateway {
       sendPings: false,
       open: (ws) => {
         this.#open.add(ws);
-        ws.data.connection = new Connection({
-          ...this.#parts,
-          socket: this.#socket(ws),
-          handshake: ws.data.handshake,
-        });
+        this.#rush.arrived(this.#open.size);
+        const socket = new ClientSocket(ws, this);
+        ws.data.connection = new Connection(this.#parts, socket, ws.data);
       },
       message: (ws, raw) => {
         ws.data.isSilent = false;
@@ -130,7 +129,7 @@ export class Gateway {
       },
       close: (ws) => {
         this.#open.delete(ws);
-        ws.data.release();
+        this.#parts.limits.disconnect(ws.data.address);
         if (!ws.data.isLeaving) ws.data.connection?.closed();
         if (this.#open.size === 0) this.#emptied?.();
       },
@@ -144,10 +143,11 @@ export class Gateway {
    */
   upgrade(request: Request, server: Server<unknown> | null, handshake: Handshake): boolean {
     if (!server) return false;
-    const release = this.#parts.limits.connect(handshake.address);
-    const data = { handshake, release, isSilent: false, isLeaving: false };
+    const { limits } = this.#parts;
+    limits.connect(handshake.address);
+    const data = { ...handshake, connection: undefined, isSilent: false, isLeaving: false };
     const isUpgraded = server.upgrade(request, { data });
-    if (!isUpgraded) release();
+    if (!isUpgraded) limits.disconnect(handshake.address);
     return isUpgraded;
   }
 
@@ -217,18 +217,35 @@ export class Gateway {
     this.#parts.clock.timer(LEAVING_MS, () => ws.terminate());
   }
 
-  #socket(ws: Ws): Socket {
-    const compress = this.#compression;
-    return {
-      send: (frames) => {
-        ws.cork(() => {
-          for (const frame of frames) ws.sendText(frame, compress);
-        });
-        this.#checkPace(ws);
-      },
-      subscribe: (topic) => void ws.subscribe(topic),
-      unsubscribe: (topic) => void ws.unsubscribe(topic),
-      close: (code, reason) => ws.close(code, reason),
-    };
+  /** Sends frames to a client, in one write if possible. */
+  send(ws: Ws, frames: string[]): void {
+    ws.cork(() => {
+      for (const frame of frames) ws.sendText(frame, this.#compression);
+    });
+    this.#checkPace(ws);
+  }
+}
+
+/** A client's WebSocket, as its connection sees it. */
+class ClientSocket implements Socket {
+  constructor(
+    private readonly ws: Ws,
+    private readonly gateway: Gateway,
+  ) {}
+
+  send(frames: string[]): void {
+    this.gateway.send(this.ws, frames);
+  }
+
+  subscribe(topic: string): void {
+    this.ws.subscribe(topic);
+  }
+
+  unsubscribe(topic: string): void {
+    this.ws.unsubscribe(topic);
+  }
+
+  close(code: number, reason: string): void {
+    this.ws.close(code, reason);
   }
 }

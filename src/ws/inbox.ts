@@ -5,6 +5,12 @@ const MAX_QUEUED_COST = 4 * 1024 * 1024;
 /** The most bytes of messages that may be unsettled at the writer; further frames wait in the queue. */
 const MAX_UNSETTLED_COST = 1024 * 1024;
 
+/** Handles the items of an {@link Inbox}. */
+export interface Handler<Item> {
+  /** @returns a promise, which must not reject, when the next item has to wait for this one */
+  handle(item: Item): Promise<void> | undefined;
+}
+
 /** Without a limit. */
 const UNBOUNDED: Load = { take: () => true, give: () => {} };
 
@@ -13,7 +19,8 @@ const UNBOUNDED: Load = { take: () => true, give: () => {} };
  * before the next one is handled; their cost is counted until they are settled.
  */
 export class Inbox<Item> {
-  readonly #queue: { item: Item; cost: number }[] = [];
+  /** Undefined while nothing waits, since that is how most connections spend their lives. */
+  #queue: { item: Item; cost: number }[] | undefined;
   #queuedCost = 0;
   #unsettledCost = 0;
   #busy = false;
@@ -21,20 +28,23 @@ export class Inbox<Item> {
   #whenSettled: (() => void) | undefined;
 
   /**
-   * @param handle handles one item; a promise, which must not reject, delays the next item
    * @param load the unanswered bytes of the client's network, over all its connections
    */
   constructor(
-    private readonly handle: (item: Item) => Promise<void> | undefined,
+    private readonly handler: Handler<Item>,
     private readonly load: Load = UNBOUNDED,
   ) {}
 
   /** @returns false when the queue is full, and the item was not added */
   push(item: Item, cost: number): boolean {
     if (this.#queuedCost + cost > MAX_QUEUED_COST || !this.load.take(cost)) return false;
+    if (!this.#queue && this.#isFree) {
+      this.#handle(item, cost);
+      return true;
+    }
     this.#queuedCost += cost;
+    this.#queue ??= [];
     this.#queue.push({ item, cost });
-    this.#pump();
     return true;
   }
 
@@ -67,24 +77,33 @@ export class Inbox<Item> {
     if (!this.#isBegun) this.load.give(cost);
   }
 
+  /** Whether the next item may be handled now. */
+  get #isFree(): boolean {
+    return !this.#busy && this.#unsettledCost < MAX_UNSETTLED_COST;
+  }
+
   #pump(): void {
-    while (!this.#busy && this.#unsettledCost < MAX_UNSETTLED_COST) {
+    while (this.#queue && this.#isFree) {
       const next = this.#queue.shift();
+      if (this.#queue.length === 0) this.#queue = undefined;
       if (!next) return;
-      const { item, cost } = next;
-      this.#queuedCost -= cost;
-      this.#isBegun = false;
-      const effect = this.handle(item);
-      if (!effect) {
-        this.#done(cost);
-        continue;
-      }
-      this.#busy = true;
-      void effect.then(() => {
-        this.#done(cost);
-        this.#busy = false;
-        this.#pump();
-      });
+      this.#queuedCost -= next.cost;
+      this.#handle(next.item, next.cost);
     }
+  }
+
+  #handle(item: Item, cost: number): void {
+    this.#isBegun = false;
+    const effect = this.handler.handle(item);
+    if (!effect) {
+      this.#done(cost);
+      return;
+    }
+    this.#busy = true;
+    void effect.then(() => {
+      this.#done(cost);
+      this.#busy = false;
+      this.#pump();
+    });
   }
 }

@@ -1,7 +1,7 @@
 import type { ReadCursor, ReadCursors } from '../chat/read-cursors.ts';
 import { ChatError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
-import { readerOf } from '../limits/reader.ts';
+import { readerOf } from '../limits/limits.ts';
 import { basicMessage, systemFrame, withId, withMessages } from '../live/encode.ts';
 import type { Live } from '../live/live.ts';
 import type { Page } from '../live/pages.ts';
@@ -102,6 +102,6 @@ function joinedFrame(
       users: presence.some(live.room, MAX_LISTED_USERS),
       userCount: presence.count(live.room),
     },
-    page.changes,
+    page.text,
   );
 }

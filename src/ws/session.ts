@@ -2,6 +2,7 @@ import type { Author } from '../chat/chat.service.ts';
 import { ChatError, Disconnect } from '../errors.ts';
 import { encode, withId } from '../live/encode.ts';
 import type { Live } from '../live/live.ts';
+import type { Listener } from '../live/publisher.ts';
 import type { LiveRoom, Subscription } from '../live/room.ts';
 import { isSameName, parseRoomName } from '../protocol/checks.ts';
 import {
@@ -11,11 +12,17 @@ import {
   type ServerFrame,
   type ServerFrameOf,
 } from '../protocol/frames.ts';
-import { type Person, type Scope, scopeOf } from '../protocol/identity.ts';
+import { type Person, scopeOf } from '../protocol/identity.ts';
 import type { Membership, Room } from '../protocol/room.ts';
 import type { RoomService } from '../rooms/room.service.ts';
-import { Credentials, type CredentialsParts, type Handshake } from './credentials.ts';
-import { JoinedRooms, type Outbound } from './joined-rooms.ts';
+import {
+  Credentials,
+  type CredentialsParts,
+  type Handshake,
+  type TokenHolder,
+} from './credentials.ts';
+import { JoinedRooms, type Joiner, type Outbound } from './joined-rooms.ts';
+import { checkSameUser, notJoined, otherUser } from './refusals.ts';
 
 export interface SessionParts extends CredentialsParts {
   rooms: RoomService;
@@ -26,16 +33,12 @@ export interface SessionParts extends CredentialsParts {
 export type Needs = 'nothing' | 'join' | 'protocol 1';
 
 /** A client has no user before its first `join`; after it, it is one user with one protocol. */
-type State = { isJoined: false } | Joined;
 interface Joined {
-  isJoined: true;
   user: Person;
   protocol: 0 | 1;
   rooms: JoinedRooms;
-  /** Stops the personal frames of the user. */
-  stopListening(): void;
-  /** The rooms to which personal frames are limited. */
-  scope: Scope;
+  /** Gets the personal frames of the user; undefined in protocol 0. */
+  listener: Listener | undefined;
 }
 
 /** A room that a client is let into, and the page that it begins with. */
@@ -53,13 +56,17 @@ export interface Entrance {
 }
 
 /** The user of a connection, and the rooms that it is in. Every method throws `ChatError`s. */
-export class Session {
-  #state: State = { isJoined: false };
+export class Session implements TokenHolder, Joiner {
+  /** Undefined before the first join. */
+  #state: Joined | undefined;
   readonly #credentials: Credentials;
 
-  constructor(private readonly parts: SessionParts & { outbound: Outbound; handshake: Handshake }) {
-    const { outbound } = parts;
-    this.#credentials = new Credentials({ ...parts, onEnd: (reason) => outbound.end(reason) });
+  constructor(
+    private readonly parts: SessionParts,
+    private readonly outbound: Outbound,
+    handshake: Handshake,
+  ) {
+    this.#credentials = new Credentials(parts, handshake, this);
   }
 
   /** To be called and awaited before any frame is handled; it never rejects. */
@@ -74,7 +81,7 @@ export class Session {
 
   /** The protocol that the client speaks, once it has joined. */
   get protocol(): 0 | 1 | undefined {
-    return this.#state.isJoined ? this.#state.protocol : undefined;
+    return this.#state?.protocol;
   }
 
   /** The user, with the identity of the latest token. @throws {ChatError} `not_joined` */
@@ -85,7 +92,7 @@ export class Session {
   /** @throws {ChatError} `not_joined`, `forbidden` for another's name, `unknown_type` in protocol 0 */
   check(frame: ClientFrame, needs: Needs): void {
     if (needs === 'nothing') return;
-    if (!this.#state.isJoined) throw notJoined('room' in frame ? frame.room : undefined);
+    if (!this.#state) throw notJoined('room' in frame ? frame.room : undefined);
     const { user, protocol } = this.#state;
     if ('username' in frame && frame.username !== undefined) checkSameUser(user, frame.username);
     if (needs === 'protocol 1' && protocol === 0) {
@@ -96,9 +103,7 @@ export class Session {
 
   /** The room that a frame is for: the one it names, else the only one of the connection, else general. */
   roomName({ room }: { room?: string }): string {
-    const { names } = this.#joined.rooms;
-    const [only] = names.length === 1 ? names : [];
-    return parseRoomName(room ?? only ?? DEFAULT_ROOM);
+    return parseRoomName(room ?? this.#joined.rooms.onlyName ?? DEFAULT_ROOM);
   }
 
   /** A room that the connection is in, by its name. */
@@ -144,7 +149,7 @@ export class Session {
    * @throws {ChatError} `conflict` when a later join names another user or protocol
    */
   protocolOf({ username, protocol = this.protocol ?? 0 }: FrameOf<'join'>): 0 | 1 {
-    if (!this.#state.isJoined) return protocol;
+    if (!this.#state) return protocol;
     const { user, protocol: known } = this.#state;
     if (username !== undefined && !isSameName(username, user.username)) {
       throw new ChatError('conflict', otherUser(user));
@@ -156,7 +161,7 @@ export class Session {
 
   /** The user of a join. @throws the errors of {@link Credentials.authenticate}, {@link renew} and {@link confirmUser} */
   async authenticate({ username, token }: FrameOf<'join'>): Promise<Person> {
-    if (!this.#state.isJoined) return this.#credentials.authenticate(username, token);
+    if (!this.#state) return this.#credentials.authenticate(username, token);
     if (token !== undefined) await this.renew(token);
     await this.confirmUser();
     return this.#state.user;
@@ -164,23 +169,23 @@ export class Session {
 
   /** A user of this connection, with the identity of the latest token. */
   principal(user: Person): Author {
-    return { ...this.#credentials.principal(user), user };
+    return this.#credentials.principal(user);
   }
 
   /** @throws {ChatError} `overloaded` when the connection is in as many rooms as it may be */
   checkCount(room: string): void {
-    if (this.#state.isJoined) this.#state.rooms.checkCount(room);
+    this.#state?.rooms.checkCount(room);
   }
 
   /** Lets the client into a room, and replies; a part of the synchronous step of {@link Hub.enter}. */
   enter({ live, membership, user, protocol, isComplete, isBatched, reply }: Entrance): void {
-    this.#state = this.#state.isJoined ? this.#state : this.#begin(user, protocol);
+    this.#state ??= this.#begin(user, protocol);
     const { rooms } = this.#state;
     const known = rooms.get(live.name);
     if (isComplete) rooms.enter(live, membership);
     else if (known) rooms.drop(known, new Date(this.parts.clock.now()));
-    this.parts.outbound.send(...reply());
-    this.parts.outbound.flush();
+    this.outbound.send(...reply());
+    this.outbound.flush();
     if (isComplete) rooms.listen(live, isBatched);
   }
 
@@ -198,13 +203,12 @@ export class Session {
   /** Accepts a fresh token of the same user. */
   async renew(token: string): Promise<void> {
     const joined = this.#joined;
-    const { rooms, user, protocol, scope } = joined;
+    const { rooms, user, listener } = joined;
     await this.#credentials.renew(token, rooms.names);
     // The token may be for other rooms.
-    const now = scopeOf(this.author.identity);
-    if (protocol === 1 && !Bun.deepEquals(scope, now)) {
-      joined.stopListening();
-      Object.assign(joined, { scope: now, stopListening: this.#listen(user) });
+    if (listener && !Bun.deepEquals(listener.scope, scopeOf(this.author.identity))) {
+      this.parts.live.unlisten(listener, this.outbound);
+      joined.listener = this.#listen(user);
     }
     // The token may have another role.
     for (const subscription of rooms.all) subscription.check();
@@ -213,19 +217,33 @@ export class Session {
   /** The connection was lost at `at`. */
   drop(at: Date): void {
     this.#credentials.close();
-    if (!this.#state.isJoined) return;
-    const { rooms, stopListening } = this.#state;
-    stopListening();
+    if (!this.#state) return;
+    const { rooms, listener } = this.#state;
+    if (listener) this.parts.live.unlisten(listener, this.outbound);
     for (const subscription of rooms.all) rooms.drop(subscription, at);
   }
 
+  /** The credentials have ended. */
+  end(reason: Disconnect): void {
+    this.outbound.end(reason);
+  }
+
+  warn(seconds: number): void {
+    this.send({ type: 'expiring', seconds });
+  }
+
+  evicted(reason: ChatError): void {
+    if (reason instanceof Disconnect) this.end(reason);
+    else this.send({ type: 'error', code: reason.code, content: reason.message });
+  }
+
   send(frame: ServerFrame): void {
-    this.parts.outbound.send(encode(frame));
+    this.outbound.send(encode(frame));
   }
 
   /** Sends a frame that is encoded already. */
   sendText(frame: string): void {
-    this.parts.outbound.send(frame);
+    this.outbound.send(frame);
   }
 
   /** Sends an `ack` for a frame with an id. */
@@ -234,7 +252,7 @@ export class Session {
   }
 
   get #joined(): Joined {
-    if (!this.#state.isJoined) throw notJoined();
+    if (!this.#state) throw notJoined();
     return this.#state;
   }
 
@@ -248,48 +266,18 @@ export class Session {
   }
 
   #begin(user: Person, protocol: 0 | 1): Joined {
-    let stopListening = () => {};
-    if (protocol === 1) {
-      stopListening = this.#listen(user, (frame) => this.parts.outbound.send(frame));
-      this.#credentials.warnBy((seconds) => this.send({ type: 'expiring', seconds }));
-    }
-    const { outbound, live } = this.parts;
-    const rooms = new JoinedRooms({
-      protocol,
-      outbound,
-      presence: live.local,
-      author: () => this.principal(user),
-      onEvict: (reason) => {
-        if (reason instanceof Disconnect) outbound.end(reason);
-        else this.send({ type: 'error', code: reason.code, content: reason.message });
-      },
-    });
-    const scope = scopeOf(this.principal(user).identity);
-    return { isJoined: true, user, protocol, rooms, stopListening, scope };
+    const isPersonal = protocol === 1;
+    const listener = isPersonal
+      ? this.#listen(user, (frame) => this.outbound.send(frame))
+      : undefined;
+    if (isPersonal) this.#credentials.startWarning();
+    const rooms = new JoinedRooms(this, this.outbound, this.parts.live.local);
+    return { user, protocol, rooms, listener };
   }
 
   /** Starts the personal frames of the user, within the scope of the token. */
-  #listen(user: Person, greet = (_: string) => {}): () => void {
+  #listen(user: Person, greet = (_: string) => {}): Listener {
     const scope = scopeOf(this.principal(user).identity);
-    return this.parts.live.listen({ id: user.id, scope }, this.parts.outbound, greet);
+    return this.parts.live.listen({ id: user.id, scope }, this.outbound, greet);
   }
-}
-
-/** @throws {ChatError} `forbidden` for the name of another user */
-function checkSameUser(user: Person, username: string): void {
-  if (!isSameName(username, user.username)) throw new ChatError('forbidden', otherUser(user));
-}
-
-function otherUser({ username }: Person): string {
-  return `This connection joined as "${username}"; open another one for another user`;
-}
-
-/**
- * @param room the room of the frame, if it names one
- * @param username of the connection, so that the `join` that is proposed is one that it may send
- */
-function notJoined(room?: string, username = 'ana'): ChatError {
-  const join = JSON.stringify({ type: 'join', username, room: room?.slice(0, 64) });
-  const which = room === undefined ? 'a' : 'this';
-  return new ChatError('not_joined', `Join ${which} room first: ${join}`);
 }

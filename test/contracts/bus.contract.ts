@@ -26,7 +26,7 @@ export class Listener {
     this.stop = bus.subscribe(Object.fromEntries(KINDS.map((kind) => [kind, hear])));
   }
 
-  /** Returns once this holds of what was heard. */
+  /** Returns once this holds of the events that came. */
   async until(holds: (heard: BusEvent[]) => boolean): Promise<void> {
     while (!holds(this.heard)) {
       await new Promise<void>((done) => {

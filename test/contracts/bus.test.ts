@@ -9,6 +9,7 @@ import { createLogger } from '../../src/log.ts';
 import type { StoredMessage } from '../../src/protocol/message.ts';
 import { cuttableProxy } from '../support/cuttable-proxy.ts';
 import { hasOwnRedis, ownRedis, testWithOwnRedis } from '../support/own-services.ts';
+import { until } from '../support/until.ts';
 import { busContract, Listener, note } from './bus.contract.ts';
 
 describe('the bus in memory', () => {
@@ -67,7 +68,7 @@ describe('the bus over Redis Streams', () => {
       const left = await Promise.all(keys.map((key) => client.send('TTL', [key])));
       return keys.length === 0 || left.some((seconds) => (seconds as number) < 0);
     };
-    while (await lasting()) await Bun.sleep(50);
+    await until('the keys expire', async () => !(await lasting()));
     await close();
     expect(await client.send('ZCARD', ['ws-chat:expiry:servers'])).toBe(0);
     client.close();
@@ -119,7 +120,7 @@ describe('the bus over Redis Streams', () => {
     const proxy = await cuttableProxy(url);
     const [one, other] = [await join(url, 'owed'), await join(proxy.url, 'owed')];
     proxy.cut();
-    while (other.bus.isConnected) await Bun.sleep(5);
+    await until('Redis is away', () => !other.bus.isConnected);
     other.bus.publish(note(1));
     expect(other.listener.notes()).toEqual([1]);
     await proxy.mend();
@@ -172,7 +173,9 @@ describe('the bus over Redis Streams', () => {
       const servers = [await join(own.url, 'down'), await join(own.url, 'down')];
       const [one, other] = servers as [(typeof servers)[0], (typeof servers)[0]];
       const both = async (isConnected: boolean) => {
-        for (const { bus } of servers) while (bus.isConnected !== isConnected) await Bun.sleep(5);
+        for (const { bus } of servers) {
+          await until(`it is ${isConnected}`, () => bus.isConnected === isConnected, 30_000);
+        }
       };
       let n = 0;
       for (const [harm, heal] of [

@@ -9,14 +9,17 @@ import { WordIndex } from '../../src/chat/word-index.ts';
 import { readSettings } from '../../src/config.ts';
 import { sqlState } from '../../src/db/failures.ts';
 import { type OpenDatabase, rows } from '../../src/db/index.ts';
+import { LostAnswers } from '../../src/db/lost-answers.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { systemIds } from '../../src/lib/ids.ts';
 import { Limits } from '../../src/limits/limits.ts';
 import { createLogger } from '../../src/log.ts';
+import type { Draft } from '../../src/protocol/message.ts';
 import { DirectRooms } from '../../src/rooms/direct.ts';
 import { Members } from '../../src/rooms/members.ts';
 import { RoomService } from '../../src/rooms/room.service.ts';
 import { RoomManager } from '../../src/rooms/room-manager.ts';
+import { LastSeen } from '../../src/users/last-seen.ts';
 import { UserService } from '../../src/users/user.service.ts';
 import { roomOf } from '../support/room.ts';
 import { fresh, UNLIMITED } from '../support/server.ts';
@@ -47,7 +50,8 @@ export function databaseContract(
     });
     const messages = new MessageReader({ db });
     const words = new WordIndex({ db, clock, log });
-    const users = new UserService({ db, bus, clock, log });
+    const answers = new LostAnswers(clock);
+    const users = new UserService({ db, bus, answers, clock, log });
     const rooms = new RoomService({ db, limits });
     const directRooms = new DirectRooms({ db, bus, limits, ids: systemIds });
     const chat = new ChatService(
@@ -57,13 +61,15 @@ export function databaseContract(
     return {
       db,
       bus,
+      answers,
       published,
       messages,
       users,
       rooms,
       cursors: new ReadCursors({ db, messages, bus, clock }),
       chat,
-      post: ({ room, user, ...draft }: Post) => chat.post({ identity: KEY, user }, room, draft),
+      post: ({ room, user, ...draft }: Pick<Post, 'room' | 'user'> & Draft) =>
+        chat.post({ identity: KEY, user }, room, draft),
     };
   };
   const scene = async () => {
@@ -233,11 +239,12 @@ export function databaseContract(
     });
 
     test('keeps the newest lastSeen', async () => {
-      const { users, user } = await scene();
-      users.seen(user.id, new Date('2026-01-02T03:04:05.678Z'));
-      await users.close();
-      users.seen(user.id, new Date('2025-01-01T00:00:00.000Z'));
-      await users.close();
+      const { db, users, user } = await scene();
+      const lastSeen = new LastSeen({ db, clock, log });
+      lastSeen.note(user.id, new Date('2026-01-02T03:04:05.678Z'));
+      await lastSeen.close();
+      lastSeen.note(user.id, new Date('2025-01-01T00:00:00.000Z'));
+      await lastSeen.close();
       expect(await users.find(user.username)).toMatchObject({
         lastSeen: '2026-01-02T03:04:05.678Z',
       });
@@ -263,12 +270,12 @@ export function databaseContract(
     });
 
     test('keeps the members of a room, and deletes a room with all its messages', async () => {
-      const { db, bus, rooms, users, messages, chat, post, user } = await scene();
+      const { db, bus, answers, rooms, users, messages, chat, post, user } = await scene();
       const key = { kind: 'key' } as const;
       const name = fresh('room');
-      const manager = new RoomManager({ db, bus, rooms, limits, clock, log });
+      const manager = new RoomManager({ db, bus, rooms, limits, answers, clock, log });
       await manager.create({ identity: key }, { name, private: true, topic: 'secret' });
-      const people = new Members({ db, bus, rooms, users, clock, log });
+      const people = new Members({ db, bus, rooms, users, answers, log });
       const asUser = { identity: { kind: 'guest' } as const, user };
       await expect(rooms.authorize(asUser, name)).rejects.toMatchObject({ code: 'not_found' });
       await users.claim(await users.state(user.username), 'user');

@@ -17,7 +17,7 @@ const server = await startServer({ apiKey: API_KEY });
 const DEFAULT_URL = /http:\/\/localhost:3000/g;
 const here = (text: string) => text.replaceAll(DEFAULT_URL, server.url);
 
-/** Where a program says that it serves. */
+/** The address that a program prints when it serves. */
 const ADDRESS = /http:\/\/localhost:\d+/;
 
 /** A page of the examples, opened by somebody of this name. */
@@ -40,7 +40,7 @@ function run(name: string, ...args: string[]): Bun.Subprocess {
   return child;
 }
 
-/** Somebody in a room, with what was said there. */
+/** A user in a room, with the messages there. */
 async function inRoom(username: string, room: string) {
   const client = await server.enter(username, room);
   const say = (content: string) => client.send({ type: 'message', room, content });

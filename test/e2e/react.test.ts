@@ -14,7 +14,7 @@ declare const probe: typeof Probe;
 const server = await startServer({ apiKey: 'key-of-a-back-end' });
 const script = await bundle('test/support/react-probe.tsx');
 
-/** A page with the components, and what travels between it and the server. */
+/** A page with the components, and the frames between it and the server. */
 async function open(html = '') {
   const base = site({ '/': `<!doctype html><title>React</title><body>${html}</body>` });
   const { page, complaints } = await visitor('about:blank', server.url);
@@ -126,7 +126,7 @@ test('rendering on a server sends no request to the chat', async () => {
   afterAll(() => knocked.stop(true));
   const url = `http://127.0.0.1:${knocked.port}`;
   renderToString(createElement(App, { url, username: fresh('ana'), rooms: ['a', '@ben'] }));
-  // What that had begun would come before these.
+  // Requests of the rendering would come before these.
   for (const path of ['/first', '/second']) await fetch(url + path);
   expect(asked).toEqual(['/first', '/second']);
 });

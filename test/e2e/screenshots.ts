@@ -26,7 +26,7 @@ async function take(page: Page, name: string): Promise<void> {
   });
 }
 
-/** People who have talked for a while. */
+/** Users that have talked for a while. */
 async function talk(server: TestServer, room: string): Promise<void> {
   const post = async (username: string, content: string, more = {}) => {
     const response = await server.post('/messages', { username, content, room, ...more });

@@ -11,7 +11,7 @@ import { mint, SECRET } from '../support/tokens.ts';
 const server = await startServer({ authSecret: SECRET });
 const axe = await Bun.file(Bun.fileURLToPath(import.meta.resolve('axe-core/axe.min.js'))).text();
 
-/** Fails on what axe-core finds wrong with the page as it is, in light and in dark. */
+/** Fails on the faults that axe-core finds in the page as it is, in light and in dark. */
 async function expectNoViolation(page: Page, state: string): Promise<void> {
   if (!(await page.evaluate('typeof axe === "object"'))) await page.evaluate(axe);
   for (const colorScheme of ['light', 'dark'] as const) {

@@ -148,7 +148,7 @@ describe('people at the tester page', () => {
     await page.getByRole('button', { name: 'Notifications, 1 unread' }).click();
     await page.getByRole('dialog').getByText('Marmalade').click();
     await page.locator('.message:focus', { hasText: 'Marmalade' }).waitFor();
-    // The badge clears, and stays so when what was read in the room is looked up again.
+    // The badge clears, and stays so when the read cursor of the room is looked up again.
     await page.getByRole('button', { name: 'Notifications', exact: true }).click();
     await page.getByRole('dialog').getByText('Nothing waits for you.').waitFor();
     await page.keyboard.press('Escape');

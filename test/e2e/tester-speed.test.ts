@@ -27,7 +27,7 @@ async function byTime(page: Page): Promise<Watch> {
   };
 }
 
-/** The same in milliseconds of work: what others do to the machine is not in it. */
+/** The same in milliseconds of work, without that of other programs. */
 async function byWork(page: Page): Promise<Watch> {
   const browser = page.context().browser();
   await browser?.startTracing(page, { categories: ['toplevel'] });
@@ -43,15 +43,19 @@ async function byWork(page: Page): Promise<Watch> {
   };
 }
 
-/** A busy machine stutters; a page that is slow has as much to do in a second run, which is judged by its work. */
+/**
+ * A busy machine stutters; a page that is slow has as much to do in further runs, which are judged by its work: two,
+ * since other programs slow that down too.
+ */
 async function longTasks(
   run: (watch: (page: Page) => Promise<Watch>) => Promise<number[]>,
 ): Promise<number[]> {
-  const first = await run(byTime);
-  return first.length ? run(byWork) : first;
+  let found = await run(byTime);
+  for (let more = 2; found.length > 0 && more > 0; more--) found = await run(byWork);
+  return found;
 }
 
-/** Returns when the page has let go of what is out of sight; ten thousand messages are 100,000 elements. */
+/** Returns when the page has removed the elements out of sight; ten thousand messages are 100,000 elements. */
 const staysSmall = (page: Page) =>
   page.waitForFunction(() => document.querySelectorAll('*').length < 12_000);
 
@@ -100,7 +104,7 @@ describe('the tester page under load', () => {
     const long = await longTasks(async (watch) => {
       const { page } = await guest(server.url, 'ana', room);
       const watched = await watch(page);
-      // Where this machine is late it sends later, and not more at once.
+      // On a slow machine the frames come later, and no more of them at once.
       for (let n = 1; n <= 2000; n++) {
         bob.send({ type: 'message', room, content: `number ${n}` });
         if (n % 4 === 0) await Bun.sleep(20);
@@ -108,7 +112,7 @@ describe('the tester page under load', () => {
       await message(page, 'number 2000').last().waitFor();
       const found = await watched();
       await staysSmall(page);
-      // The page keeps the last thousand messages, and 8 MiB of frames; what comes then takes the place of others.
+      // The page keeps the last thousand messages, and 8 MiB of frames; later ones take the place of others.
       await sayMuch(2400);
       const full = await heapOf(page);
       await sayMuch(1200);

@@ -1,42 +1,12 @@
 import { afterAll, describe, expect, test } from 'bun:test';
 import { connect, type Socket } from 'bun';
 import { memoryOf } from '../../bench/support.ts';
+import { exchange, statusOf, UPGRADE } from '../support/exchange.ts';
 import { startReady } from '../support/process.ts';
-import { fresh, startServer } from '../support/server.ts';
-import { mint, SECRET } from '../support/tokens.ts';
+import { startServer } from '../support/server.ts';
 
-const UPGRADE = [
-  'Upgrade: websocket',
-  'Connection: Upgrade',
-  'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-  'Sec-WebSocket-Version: 13',
-];
-/** Stands for a token; it must be nowhere in what the server prints. */
+/** Stands for a token; the server must print it nowhere. */
 const TOKEN = 'do-not-log-this';
-
-/** Sends lines as they are over a connection of their own. @returns what came back */
-async function exchange(url: string, ...lines: string[]): Promise<string> {
-  const { hostname, port } = new URL(url);
-  const reply = Promise.withResolvers<string>();
-  let text = '';
-  const socket = await connect({
-    hostname,
-    port: Number(port),
-    socket: {
-      data(_, bytes) {
-        text += bytes.toString();
-        const length = Number(/content-length: (\d+)/i.exec(text)?.[1] ?? 0);
-        const [head = '', ...body] = text.split('\r\n\r\n');
-        if (text.includes('\r\n\r\n') && body.join('\r\n\r\n').length >= length && head) {
-          reply.resolve(text);
-        }
-      },
-      close: () => reply.resolve(text),
-    },
-  });
-  socket.write([...lines, '', ''].join('\r\n'));
-  return reply.promise.finally(() => socket.terminate());
-}
 
 /** Sends chunks until there is a reply and 100 MB are sent, or the connection ends. */
 async function sendEndlessly(url: string, route: string): Promise<{ reply: string }> {
@@ -76,8 +46,6 @@ async function sendEndlessly(url: string, route: string): Promise<{ reply: strin
   socket.terminate();
   return { reply };
 }
-
-const statusOf = (reply: string) => Number(reply.split(' ')[1]);
 
 const logging = await startReady({ DATA_DIR: 'memory', LOG_LEVEL: 'debug', REQUEST_RATE: '0' });
 afterAll(() => logging.kill('SIGKILL'));
@@ -237,171 +205,4 @@ describe('every request is counted', () => {
       expect(replies.map(statusOf)).toContain(429);
     });
   }
-});
-
-const named = await startServer({ authSecret: SECRET });
-const theirs = 'https://evil.example';
-const ours = 'https://app.example.com';
-
-describe('pages of other origins', () => {
-  test('change nothing, whatever the type of their bodies', async () => {
-    const server = await startServer({ allowedOrigins: [ours] });
-    const room = fresh('room');
-    const writer = await server.join('writer', room);
-    const send = (origin: string, type: string) =>
-      server.fetch('/messages', {
-        method: 'POST',
-        headers: { origin, 'content-type': type },
-        body: JSON.stringify({ username: 'writer', room, content: 'hi' }),
-      });
-    for (const origin of [theirs, 'null', 'http://app.example.com', `${server.url}0`]) {
-      expect({ origin, status: (await send(origin, 'application/json')).status }).toEqual({
-        origin,
-        status: 403,
-      });
-      expect((await send(origin, 'text/plain')).status).toBe(403);
-    }
-    for (const [method, path] of [
-      ['POST', '/users'],
-      ['POST', '/sessions'],
-      ['PUT', '/me/password'],
-      ['PATCH', '/messages/1'],
-      ['DELETE', '/messages/1'],
-    ] as const) {
-      const init = { method, headers: { origin: theirs, 'content-type': 'application/json' } };
-      const reply = await server.fetch(path, {
-        ...init,
-        ...(method !== 'DELETE' && { body: '{}' }),
-      });
-      expect({ path, status: reply.status }).toEqual({ path, status: 403 });
-    }
-    expect(await (await server.fetch(`/messages?room=${room}`)).json()).toEqual([]);
-    for (const origin of [ours, server.url]) {
-      expect((await send(origin, 'application/json')).status).toBe(201);
-    }
-    await writer.close();
-  });
-
-  test('are not our own by a name that resolves to us, nor by another scheme', async () => {
-    const server = await startServer({ allowedOrigins: [ours] });
-    const { port } = new URL(server.url);
-    const handshake = async (host: string, origin: string) =>
-      statusOf(
-        await exchange(
-          server.url,
-          'GET /ws HTTP/1.1',
-          `Host: ${host}`,
-          `Origin: ${origin}`,
-          ...UPGRADE,
-        ),
-      );
-    expect(await handshake(`127.0.0.1:${port}`, `http://127.0.0.1:${port}`)).toBe(101);
-    expect(await handshake(`localhost:${port}`, `http://localhost:${port}`)).toBe(101);
-    expect(await handshake(`[::1]:${port}`, `http://[::1]:${port}`)).toBe(101);
-    expect(await handshake(`127.0.0.1:${port}`, `https://127.0.0.1:${port}`)).toBe(403);
-    expect(await handshake(`evil.example:${port}`, `http://evil.example:${port}`)).toBe(403);
-    expect(await handshake('app.example.com', ours)).toBe(101);
-  });
-});
-
-describe('metrics', () => {
-  test('without a key are for programs on this machine, but not for pages in its browsers', async () => {
-    const server = await startServer();
-    const ask = async (headers: Record<string, string>, host = 'localhost') =>
-      statusOf(
-        await exchange(
-          server.url,
-          'GET /metrics HTTP/1.1',
-          `Host: ${host}`,
-          ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
-        ),
-      );
-    expect(await ask({})).toBe(200);
-    expect(await ask({}, '127.0.0.1:3000')).toBe(200);
-    expect(await ask({ 'Sec-Fetch-Site': 'cross-site' })).toBe(401);
-    expect(await ask({ 'Sec-Fetch-Site': 'none' })).toBe(401);
-    expect(await ask({ Origin: 'http://localhost:3000' })).toBe(401);
-    expect(await ask({}, 'evil.example')).toBe(401);
-  });
-
-  test('are for admins', async () => {
-    const server = await startServer({ authSecret: SECRET });
-    const status = async (claims: object) => {
-      const token = await mint({ sub: fresh('u'), ...claims });
-      return (await server.request('GET', '/metrics', token)).status;
-    };
-    expect(await status({ role: 'admin' })).toBe(200);
-    expect(await status({ role: 'user' })).toBe(403);
-  });
-});
-
-test('a valid token is refused if it is given twice, or beside another', async () => {
-  const [good, other] = await Promise.all([
-    mint({ sub: fresh('ana') }),
-    mint({ sub: fresh('ben') }),
-  ]);
-  const ask = async (path: string, ...lines: string[]) =>
-    statusOf(await exchange(named.url, `GET ${path} HTTP/1.1`, 'Host: localhost', ...lines));
-  for (const second of [good, other, '']) {
-    const query = `token=${good}&token=${second}`;
-    expect(await ask(`/ws?${query}`, ...UPGRADE)).toBe(401);
-    expect(await ask(`/events?${query}`)).toBe(401);
-  }
-  expect(await ask(`/ws?token=${good}`, ...UPGRADE)).toBe(101);
-});
-
-test('a token in a query counts on "/ws" and "/events" alone', async () => {
-  const server = await startServer({ authSecret: SECRET, auth: 'required' });
-  const token = await mint({ sub: fresh('ana'), role: 'admin' });
-  expect(
-    statusOf(await exchange(server.url, `GET /events?token=${token} HTTP/1.1`, 'Host: a')),
-  ).toBe(200);
-  const others = server.routes.filter(({ path }) => !['/ws', '/events'].includes(path));
-  for (const { method, path } of others) {
-    const ask = async (query: string) => {
-      const at = path.replace(/:\w+/g, '1').replace('*', 'nothing');
-      const body = ['POST', 'PUT', 'PATCH'].includes(method) ? { body: '{}' } : {};
-      const headers = { 'content-type': 'application/json' };
-      const init = { method, headers, redirect: 'manual', ...body } as const;
-      const reply = await server.fetch(`${at}${query}`, init);
-      await reply.body?.cancel();
-      return reply.status;
-    };
-    const without = await ask('');
-    expect({ method, path, isSame: [without, 400].includes(await ask(`?token=${token}`)) }).toEqual(
-      {
-        method,
-        path,
-        isSame: true,
-      },
-    );
-  }
-}, 60_000);
-
-describe('names', () => {
-  test('have only visible characters', async () => {
-    for (const invisible of [
-      '\u{16FE4}',
-      '\u{13440}',
-      '\u{1BC9D}',
-      '\u2D7F',
-      '\u{1107F}',
-      '\u3164',
-      '\u034f',
-      '\u180f',
-    ]) {
-      const reply = await named.post('/users', { username: `ana${invisible}` });
-      expect({ invisible, status: reply.status }).toEqual({ invisible, status: 400 });
-    }
-    for (const name of ['ကျော်', 'ភាសា', 'é\u0323', 'नमस्ते', '김철수']) {
-      expect((await named.post('/users', { username: name })).status).toBeWithin(200, 202);
-    }
-  });
-
-  test('of tokens are text, not values that can be converted to text', async () => {
-    for (const sub of [['ana'], 5, { toString: 'ana' }, null, true]) {
-      const token = await mint({ sub } as never);
-      expect((await named.request('GET', '/rooms', token)).status).toBe(401);
-    }
-  });
 });

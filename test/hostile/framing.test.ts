@@ -31,7 +31,7 @@ async function isAnswered(bytes: Uint8Array[], id = 'a'): Promise<void> {
   raw.destroy();
 }
 
-/** Sends bytes, and expects the connection to be ended; what came before the fault may be answered. */
+/** Sends bytes, and expects the connection to be ended; frames before the fault may be answered. */
 async function isEnded(bytes: Uint8Array[], codes?: number[]): Promise<void> {
   const raw = await RawWebSocket.open(server.url);
   for (const each of bytes) raw.write(each);

@@ -77,7 +77,7 @@ test('reactions are counted correctly, however often they are added and removed,
   await Promise.all(
     clients.map((client, n) =>
       act(client, [
-        // Twice is once, and what nobody has given cannot be taken back.
+        // Reacting twice counts once, and a reaction that nobody has given cannot be removed.
         ...[react(thumb, kept), react(thumb, kept), react(fire, kept, true)],
         ...[react(joy, kept), react(joy, kept, true), react(thumb, deleted)],
         ...(n < 3 ? [react(fire, kept), react(thumb, kept, true)] : [react(joy, kept, true)]),

@@ -53,7 +53,7 @@ interface Asked {
   route: string;
   values: Record<string, unknown>;
   credential: string | null;
-  /** In place of what the values make, if it is there. */
+  /** Replaces the outcome of the values, if it is given. */
   body: string | undefined;
   contentType: string;
 }

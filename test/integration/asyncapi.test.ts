@@ -24,7 +24,7 @@ test('/asyncapi.json is a valid AsyncAPI 3 document of every frame, with the add
     ...Object.keys(serverFrames).map((type) => `server_${type}`),
   ];
   expect(names).toEqual(expected.sort());
-  // What a client sends the server receives, and answers with what it may send.
+  // The server receives the frames of clients, and replies with its own.
   const operations = document?.operations().all() ?? [];
   expect(
     operations

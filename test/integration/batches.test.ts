@@ -18,7 +18,7 @@ const unpacked = (frames: ServerFrame[]) =>
     .filter(isChange)
     .flatMap((frame) => (frame.type === 'changes' ? frame.changes : [frame as ChangeFrame]));
 
-/** Reads to the change with this `rev`. @returns what came, packed as it was */
+/** Reads to the change with this `rev`. @returns the frames, packed as they came */
 async function read(client: Client, rev: number): Promise<ServerFrame[]> {
   const frames: ServerFrame[] = [];
   while (unpacked(frames).at(-1)?.rev !== rev) frames.push(await client.next());

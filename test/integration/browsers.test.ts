@@ -66,6 +66,35 @@ describe('pages of other origins', () => {
 });
 
 describe('every reply (OWASP, HTTP headers)', () => {
+  test('has the same headers whether a handshake or another request is refused', async () => {
+    for (const [server, headers] of [
+      [open, {}],
+      [open, { origin: theirs }],
+      [closed, {}],
+      [closed, { origin: ours }],
+    ] as const) {
+      const response = await server.fetch('/events?token=bad', { headers });
+      const sent = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+      sent.push('authorization: Bearer bad');
+      const [head = '', body] = (await (await rawSocket(server.url, sent)).handshake).split(
+        '\r\n\r\n',
+      );
+      const [status, ...lines] = head.split('\r\n');
+      expect(status).toStartWith('HTTP/1.1 401 ');
+      const withoutDate = (found: Iterable<[string, string]>) =>
+        [...found].filter(([name]) => name !== 'date').sort();
+      expect(
+        withoutDate(
+          lines.map((line) => {
+            const [name = '', value = ''] = line.split(/: (.*)/);
+            return [name.toLowerCase(), value];
+          }),
+        ),
+      ).toEqual(withoutDate(response.headers));
+      expect(JSON.parse(body as string)).toEqual(await response.json());
+    }
+  });
+
   test('forbids browsers to run scripts of other hosts, and to guess types', async () => {
     const room = fresh('room');
     const paths = ['/', '/test', '/swagger', '/tester.js', '/rooms', '/ws-info', '/nowhere'];

@@ -2,36 +2,17 @@ import { describe, expect, test } from 'bun:test';
 import { sql } from 'drizzle-orm';
 import { rows } from '../../src/db/index.ts';
 import type { Client } from '../support/client.ts';
-import { eventsOf, type StreamEvent } from '../support/event-stream.ts';
 import { API_KEY } from '../support/people.ts';
 import { join } from '../support/protocol-1.ts';
 import { fresh, sharedDatabase, startServer } from '../support/server.ts';
+import { say, threeClients, updates } from '../support/three-clients.ts';
 
 const server = await startServer({ apiKey: API_KEY });
 const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 
-/** Two connections of one user and one of another, all in one room of their own. */
-async function scene() {
-  const [ana, ben, room] = [fresh('ana'), fresh('ben'), fresh('room')];
-  const phone = await server.enter(ana, room);
-  const laptop = await server.enter(ana, room);
-  const other = await server.enter(ben, room);
-  const everyone = [phone, laptop, other];
-  return { ana, ben, room, phone, laptop, other, everyone };
-}
-
-/** Says something and returns its id, once everyone has it. */
-async function say(from: Client, everyone: Client[], more: object = {}): Promise<number> {
-  from.send({ type: 'message', content: 'hello', ...more });
-  const shown = await Promise.all(everyone.map((client) => client.untilType('message')));
-  return shown[0]?.id as number;
-}
-
-const updates = (clients: Client[]) => Promise.all(clients.map((each) => each.untilType('update')));
-
 describe('a posted message', () => {
   test('is edited by its author, and everyone sees its new state', async () => {
-    const { ana, room, phone, laptop, other, everyone } = await scene();
+    const { ana, room, phone, laptop, other, everyone } = await threeClients(server);
     const messageId = await say(phone, everyone, { data: { mood: 1 }, id: 'm' });
     laptop.send({ type: 'edit', messageId, content: 'hello all', id: 'e' });
     const shown = await updates(everyone);
@@ -65,7 +46,7 @@ describe('a posted message', () => {
   });
 
   test('is deleted: its `seq` stays, and none of its content is in the database', async () => {
-    const { room, phone, other, everyone } = await scene();
+    const { room, phone, other, everyone } = await threeClients(server);
     const secret = `secret${crypto.randomUUID().replaceAll('-', '')}`;
     const messageId = await say(phone, everyone, { content: secret, data: { secret }, id: secret });
     other.send({ type: 'react', messageId, emoji: '👍' });
@@ -95,7 +76,7 @@ describe('a posted message', () => {
     expect(found[0]?.row).not.toContain(digest);
     const left = await rows(db, sql`select from reactions where message_id = ${messageId}`);
     expect(left).toEqual([]);
-    // Sent again, it is what it was: said, and taken back.
+    // Sent again, the message is still the stored one, which is deleted.
     phone.send({ type: 'message', content: secret, id: secret });
     expect(await phone.untilType('ack')).toMatchObject({ id: 'd', rev: 4 });
     expect(await phone.untilType('ack')).toMatchObject({ id: secret, messageId, seq: 1 });
@@ -104,7 +85,7 @@ describe('a posted message', () => {
   });
 
   test('is reacted to by many users, with at most twenty different emoji', async () => {
-    const { ana, ben, phone, other, everyone } = await scene();
+    const { ana, ben, phone, other, everyone } = await threeClients(server);
     const messageId = await say(phone, everyone);
     const react = async (client: Client, emoji: string, remove?: boolean) => {
       client.send({ type: 'react', messageId, emoji, remove });
@@ -143,7 +124,7 @@ describe('a posted message', () => {
   });
 
   test('a change without effect takes no rev and shows nothing', async () => {
-    const { room, phone, laptop, other, everyone } = await scene();
+    const { room, phone, laptop, other, everyone } = await threeClients(server);
     const messageId = await say(phone, everyone);
     const ack = async (frame: object, rev: number) => {
       phone.send({ ...frame, messageId, id: 'same' });
@@ -175,7 +156,7 @@ describe('a posted message', () => {
   });
 
   test('is edited, deleted and reacted to over REST with the same result', async () => {
-    const { ana, ben, room, everyone } = await scene();
+    const { ana, ben, room, everyone } = await threeClients(server);
     const author = fresh('author');
     const token = await server.register(author);
     const stranger = await server.register(fresh('stranger'));
@@ -219,7 +200,7 @@ describe('a posted message', () => {
   });
 
   test('is edited over REST by the same guest', async () => {
-    const { ana, phone, everyone } = await scene();
+    const { ana, phone, everyone } = await threeClients(server);
     const id = await say(phone, everyone);
     const path = `/messages/${id}?username=${ana}`;
     const edited = await server.request('PATCH', path, undefined, { content: 'mine' });
@@ -227,7 +208,7 @@ describe('a posted message', () => {
   });
 
   test('is compared in its first version with a resent post, even after edits', async () => {
-    const { phone, everyone } = await scene();
+    const { phone, everyone } = await threeClients(server);
     const messageId = await say(phone, everyone, { id: 'once' });
     for (const content of ['second', 'third']) phone.send({ type: 'edit', messageId, content });
     phone.send({ type: 'message', content: 'hello', id: 'once' });
@@ -237,7 +218,7 @@ describe('a posted message', () => {
   });
 
   test('is answered by a reply, which names a message of the same room', async () => {
-    const { room, phone, other, everyone } = await scene();
+    const { room, phone, other, everyone } = await threeClients(server);
     const replyTo = await say(phone, everyone);
     await say(other, everyone, { content: 'yes?', replyTo, id: 'r' });
     expect(await other.untilType('ack')).toMatchObject({ seq: 2 });
@@ -265,7 +246,7 @@ describe('a posted message', () => {
   });
 
   test('protocol 0 sees no changes, and its last ten messages are ten that are not deleted', async () => {
-    const { room, phone, everyone } = await scene();
+    const { room, phone, everyone } = await threeClients(server);
     const basic = await server.join(fresh('basic'), room);
     const ids: number[] = [];
     for (let n = 1; n <= 25; n++) ids.push(await say(phone, everyone, { content: `m${n}` }));
@@ -286,85 +267,17 @@ describe('a posted message', () => {
 });
 
 test('a room that was just opened shows ten messages even after one of them is deleted', async () => {
-  const { ana, room, phone, everyone } = await scene();
+  const { ana, room, phone, everyone } = await threeClients(server);
   const ids: number[] = [];
   for (let n = 1; n <= 15; n++) ids.push(await say(phone, everyone, { content: `m${n}` }));
   const cold = await startServer();
   const again = await cold.enter(ana, room);
   again.send({ type: 'delete', messageId: ids[14] });
-  // Older than what was read, it is none of the newest.
+  // A message older than the ones that were read is none of the newest.
   again.send({ type: 'edit', messageId: ids[0], content: 'm1 edited' });
   await again.untilType('update');
   await again.untilType('update');
   const { messages } = await join(await cold.connect(), room, { username: fresh('late') });
   const wanted = [5, 6, 7, 8, 9, 10, 11, 12, 13, 14].map((n) => `m${n}`);
   expect(messages.map(({ content }) => content)).toEqual(wanted);
-});
-
-describe('resuming changes (delivery rule 3)', () => {
-  test('brings each message once, in its latest state, in rev order', async () => {
-    const { room, phone, other, everyone } = await scene();
-    const ids: number[] = [];
-    for (let n = 1; n <= 5; n++) ids.push(await say(phone, everyone, { content: `m${n}` }));
-    phone.send({ type: 'edit', messageId: ids[1], content: 'edited' });
-    other.send({ type: 'react', messageId: ids[3], emoji: '👍' });
-    await updates(everyone);
-    await updates(everyone);
-    phone.send({ type: 'edit', messageId: ids[1], content: 'edited again' });
-    phone.send({ type: 'delete', messageId: ids[4] });
-    await phone.settle();
-    await other.settle();
-    const late = await server.connect();
-    const { messages, rev } = await join(late, room, { username: fresh('late'), since: 3 });
-    expect(rev).toBe(9);
-    const what = messages.map((m) => [m.type, m.id, m.rev, m.content]);
-    expect(what).toEqual([
-      ['update', ids[3], expect.any(Number), 'm4'],
-      ['update', ids[1], 8, 'edited again'],
-      ['update', ids[4], 9, ''],
-    ]);
-    const all = await join(await server.connect(), room, { username: fresh('late'), since: 0 });
-    expect(all.messages.map(({ id }) => id)).toEqual([
-      ids[0],
-      ids[2],
-      ids[3],
-      ids[1],
-      ids[4],
-    ] as never);
-    const tail = await join(await server.connect(), room, { username: fresh('late'), since: 8 });
-    expect(tail.messages.map(({ id }) => id)).toEqual([ids[4]] as never);
-    // Someone who has just restarted the room from the database sees the same.
-    for (const client of everyone) await client.close();
-    const again = await startServer();
-    const cold = await join(await again.connect(), room, { username: fresh('late'), since: 3 });
-    expect(cold.messages.map((m) => [m.type, m.id, m.rev, m.content])).toEqual(what);
-    const newcomer = await join(await again.connect(), room, { username: fresh('late') });
-    expect(newcomer.messages.map(({ content }) => content)).toEqual([
-      'm1',
-      'edited again',
-      'm3',
-      'm4',
-    ]);
-  });
-
-  test('streams bring updates too, and resume over them', async () => {
-    const { room, phone, everyone } = await scene();
-    const ids: number[] = [];
-    for (let n = 1; n <= 3; n++) ids.push(await say(phone, everyone, { content: `m${n}` }));
-    const listen = async (headers: Record<string, string> = {}) => {
-      const stream = eventsOf(await server.fetch(`/events?room=${room}`, { headers }));
-      const next = async () => (await stream.next()).value as StreamEvent;
-      return { next, shown: async () => JSON.parse((await next()).data ?? '') };
-    };
-    const live = await listen();
-    const start = await live.next();
-    phone.send({ type: 'edit', messageId: ids[0], content: 'edited' });
-    expect(await live.shown()).toMatchObject({ type: 'update', rev: 4, content: 'edited' });
-    phone.send({ type: 'delete', messageId: ids[1] });
-    expect((await live.next()).id).toMatch(/^5@/);
-    const resumed = await listen({ 'last-event-id': start.id ?? '' });
-    await resumed.next();
-    expect(await resumed.shown()).toMatchObject({ id: ids[0], rev: 4 });
-    expect(await resumed.shown()).toMatchObject({ id: ids[1], rev: 5, content: '' });
-  });
 });

@@ -14,7 +14,7 @@ const bin = (name: string) => join(root, 'node_modules/.bin', name);
 const hasNode = Bun.which('node') && Bun.which('npm');
 const test = testWith({ 'node and npm on the PATH': hasNode });
 
-/** Runs a command to its end. @returns what it printed; throws what it complained about */
+/** Runs a command to its end. @returns its output @throws its complaints */
 async function run(cwd: string, ...command: string[]): Promise<string> {
   const child = Bun.spawn(command, { cwd, stdout: 'pipe', stderr: 'pipe' });
   const [out, err] = await Promise.all([

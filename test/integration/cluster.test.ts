@@ -81,7 +81,7 @@ test('typing and events reach the others on all servers', async () => {
   expect(await ben.untilType('typing')).toMatchObject({ room, username: name });
   ana.send({ type: 'event', room, name: 'move', data: { to: 'e4' } });
   expect(await ben.untilType('event')).toMatchObject({ name: 'move', data: { to: 'e4' } });
-  // Not to the one who types, wherever that is.
+  // The user that types gets no such frame, on any server.
   const { type } = await again.until((frame) => frame.type === 'typing' || frame.type === 'event');
   expect(type).toBe('event');
 });

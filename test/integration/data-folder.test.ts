@@ -10,6 +10,7 @@ import { openDatabase, rows } from '../../src/db/index.ts';
 import { Client } from '../support/client.ts';
 import { startProcess, startReady, temporaryFolder } from '../support/process.ts';
 import { join as enter } from '../support/protocol-1.ts';
+import { until } from '../support/until.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 const folder = temporaryFolder();
@@ -61,10 +62,11 @@ test('a folder of a version that did not sync opens unchanged; its rooms get new
 test('a first start that was killed does not hinder the next', async () => {
   const dataDir = join(folder, 'killed');
   const unfinished = () =>
-    fs.existsSync(dataDir) &&
-    fs.readdirSync(dataDir).filter((name) => name.startsWith('new-postgres-'));
+    fs.existsSync(dataDir)
+      ? fs.readdirSync(dataDir).filter((name) => name.startsWith('new-postgres-'))
+      : [];
   const first = startProcess({ DATA_DIR: dataDir });
-  while (!(unfinished() || []).length) await Bun.sleep(10);
+  await until('the database is being created', () => unfinished().length > 0, 30_000);
   first.kill('SIGKILL');
   await first.exited;
   const server = await startReady({ DATA_DIR: dataDir });
@@ -93,6 +95,7 @@ test('the embedded database is maintained: its log stays bounded, changed tables
 
   await db.execute(sql`delete from filler`);
   const vacuumed = sql`select from pg_stat_user_tables where relname = 'filler' and last_vacuum is not null`;
-  while ((await rows(db, vacuumed)).length === 0) await Bun.sleep(200);
+  const isVacuumed = async () => (await rows(db, vacuumed)).length > 0;
+  await until('the table is vacuumed', isVacuumed, 60_000);
   await close();
 });

@@ -95,7 +95,7 @@ const orders = (Object.keys(commands) as Command[]).flatMap((first, at, all) => 
 
 const BY_HAND = 'create index by_hand on message_words using gin (words) where seq < 10';
 
-/** Every order ends, after a last start, with the schema of a plain start and what was made by hand. */
+/** Every order ends, after a last start, with the schema of a plain start and the tables made by hand. */
 async function goesThroughAllOrders(empty: () => Place | Promise<Place>): Promise<void> {
   const plain = await empty();
   await start(plain);

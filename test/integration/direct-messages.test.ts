@@ -63,7 +63,7 @@ describe('a direct message', () => {
     expect(joined.messages[0]).toMatchObject({ to: ben });
     await laptop.settle();
     others[0]?.send({ type: 'message', to: ana, content: 'got it' });
-    // One who has joined sees it once, as those do who have not.
+    // Each device sees a message once, whether it has joined the room or not.
     for (const client of [phone, laptop]) {
       await client.until((frame) => frame.type === 'message' && frame.seq === 6);
       const again = (await client.settle()).filter(({ type }) => type === 'message');

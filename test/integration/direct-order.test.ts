@@ -5,7 +5,7 @@ import { hasOwnRedis, ownRedis, testWithOwnRedis } from '../support/own-services
 import { fresh, type TestServer } from '../support/server.ts';
 import { freshPostgres, hasPostgres, testWithPostgres } from '../support/services.ts';
 
-/** Contract 4: a direct room has the order of any other, for those who have not joined it too. */
+/** Rule 2 of delivery: a direct room has the order of any other, also for users that have not joined it. */
 const isThere = hasOwnRedis && hasPostgres;
 const test = hasPostgres ? testWithOwnRedis : testWithPostgres;
 const redis = isThere ? await ownRedis() : undefined;

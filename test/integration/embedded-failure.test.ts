@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { Client } from '../support/client.ts';
 import type { Fault } from '../support/failing-disk.ts';
 import { dataFolder, type ServerProcess, startProcess } from '../support/process.ts';
+import { until } from '../support/until.ts';
 
 const support = new URL('../support/', import.meta.url).pathname;
 
 // The first of a run takes longer than a test may on a busy machine.
 await dataFolder();
 
-/** The settings of a server with an empty database of its own, and what makes its disk fail. */
+/** The settings of a server with an empty database of its own, and the switch that makes its disk fail. */
 async function failing() {
   const name = await dataFolder();
   const fault = `${name}.fault`;
@@ -23,9 +24,7 @@ async function failing() {
     fail: (what: Fault) => fs.writeFileSync(fault, what),
     mend: () => fs.rmSync(fault),
     forget: () => fs.rmSync(`${fault}.met`, { force: true }),
-    async met() {
-      while (!fs.existsSync(`${fault}.met`)) await Bun.sleep(20);
-    },
+    met: () => until('the fault is met', () => fs.existsSync(`${fault}.met`), 30_000),
   };
 }
 

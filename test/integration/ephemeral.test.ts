@@ -27,7 +27,7 @@ describe('ephemeral frames', () => {
     expect(await ana.expect('ack')).toEqual({ type: 'ack', id: 't' });
     expect(await ben.expect('typing')).toEqual({ type: 'typing', room, username: 'ana' });
     for (const client of [ana, tab, basic]) expect(await client.settle()).toEqual([]);
-    // What is said next reaches them all, in order.
+    // The next message reaches them all, in order.
     ana.send({ type: 'message', content: 'done' });
     for (const client of [ana, tab, ben, basic]) await client.expect('message');
   });

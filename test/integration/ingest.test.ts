@@ -36,9 +36,16 @@ async function rejected(entry: string): Promise<Record<string, string>> {
   }
 }
 
-async function pending(): Promise<number> {
-  const [count] = (await redis.send('XPENDING', ['ws-chat:ingest', 'ws-chat'])) as [number];
+/** The number of entries that a server has taken and not finished. */
+async function pending(on = redis): Promise<number> {
+  const [count] = (await on.send('XPENDING', ['ws-chat:ingest', 'ws-chat'])) as [number];
   return count;
+}
+
+/** Returns once all entries are ingested, and therefore deleted. */
+async function untilDone(on = redis): Promise<void> {
+  const isDone = async () => (await on.send('XLEN', ['ws-chat:ingest'])) === 0;
+  await until('all entries are ingested', isDone);
 }
 
 describe('ws-chat:ingest', () => {
@@ -51,8 +58,7 @@ describe('ws-chat:ingest', () => {
       const message = await client.untilType('message');
       expect(message).toMatchObject({ room, username: bot, content: 'deployed', clientId: entry });
     }
-    // What is done is gone.
-    while ((await redis.send('XLEN', ['ws-chat:ingest'])) !== 0) await Bun.sleep(5);
+    await untilDone();
     expect(await pending()).toBe(0);
   });
 
@@ -65,7 +71,7 @@ describe('ws-chat:ingest', () => {
     const contents = [];
     do contents.push((await client.untilType('message')).content);
     while (contents.at(-1) !== 'last' && contents.length < 3);
-    while ((await redis.send('XLEN', ['ws-chat:ingest'])) !== 0) await Bun.sleep(5);
+    await untilDone();
     const stored = await (await one.fetch(`/messages?room=${room}`)).json();
     expect(stored.map(({ content }: { content: string }) => content).toSorted()).toEqual([
       'last',
@@ -167,9 +173,10 @@ describe('ws-chat:ingest', () => {
     await redis.send('EVAL', [take, '0', room]);
     expect(await pending()).toBe(1);
     // After ten seconds: longer than a client of a test waits for anything.
-    while (!client.received.some(({ type }) => type === 'message')) await Bun.sleep(50);
+    const isShown = () => client.received.some(({ type }) => type === 'message');
+    await until('the entry is taken over', isShown, 30_000);
     expect(await client.untilType('message')).toMatchObject({ content: 'undone' });
-    while ((await redis.send('XLEN', ['ws-chat:ingest'])) !== 0) await Bun.sleep(5);
+    await untilDone();
     expect(await pending()).toBe(0);
   }, 40_000);
 });
@@ -195,14 +202,12 @@ test('entries wait while no server runs, or its database is away', async () => {
     const stored = await (await server.fetch('/messages')).json();
     return stored.map(({ content }: { content: string }) => content);
   };
-  while ((await contents()).length === 0) await Bun.sleep(10);
+  await until('the entry is stored', async () => (await contents()).length > 0);
   line.cut();
   await publishTo('general', 'while the database was away');
-  while (((await publisher.send('XPENDING', ['ws-chat:ingest', 'ws-chat'])) as [number])[0] === 0) {
-    await Bun.sleep(10);
-  }
+  await until('the entry is taken', async () => (await pending(publisher)) > 0);
   await line.mend();
-  while ((await publisher.send('XLEN', ['ws-chat:ingest'])) !== 0) await Bun.sleep(10);
+  await untilDone(publisher);
   expect(await contents()).toEqual(['before anyone was there', 'while the database was away']);
   expect(await publisher.send('XLEN', ['ws-chat:ingest:rejected'])).toBe(0);
   publisher.close();
@@ -221,19 +226,17 @@ test('entries keep their order when Redis flaps while the database is away', asy
     const page = await (await server.fetch('/messages?limit=100')).json();
     return page.map(({ content }: { content: string }) => content);
   };
-  const given = async () =>
-    ((await publisher.send('XPENDING', ['ws-chat:ingest', 'ws-chat'])) as [number])[0];
   toDatabase.cut();
   for (let n = 0; n < 20; n++) {
     await publishNext(n);
-    while ((await given()) === 0) await Bun.sleep(10);
+    await until('the entry is taken', async () => (await pending(publisher)) > 0);
     if (n % 5 === 4) {
       toRedis.cut();
       await toRedis.mend();
     }
   }
   await toDatabase.mend();
-  while ((await publisher.send('XLEN', ['ws-chat:ingest'])) !== 0) await Bun.sleep(10);
+  await untilDone(publisher);
   expect(await stored()).toEqual(Array.from({ length: 20 }, (_, n) => `${n}`));
   publisher.close();
   await server.stop();
@@ -258,13 +261,11 @@ test('entries wait while Postgres takes no more connections', async () => {
     return (await server.fetch('/messages')).status === 503;
   });
   await publisher.send('XADD', ['ws-chat:ingest', '*', 'username', 'bot', 'content', 'patient']);
-  while (((await publisher.send('XPENDING', ['ws-chat:ingest', 'ws-chat'])) as [number])[0] === 0) {
-    await Bun.sleep(10);
-  }
+  await until('the entry is taken', async () => (await pending(publisher)) > 0);
   // Long enough for a second try.
   await Bun.sleep(1000);
   await admin.unsafe(`alter role ${role} connection limit -1`);
-  while ((await publisher.send('XLEN', ['ws-chat:ingest'])) !== 0) await Bun.sleep(10);
+  await untilDone(publisher);
   expect(await publisher.send('XLEN', ['ws-chat:ingest:rejected'])).toBe(0);
   expect(await (await server.fetch('/messages')).json()).toMatchObject([{ content: 'patient' }]);
   publisher.close();

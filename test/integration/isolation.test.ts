@@ -8,6 +8,7 @@ import { MessageReader } from '../../src/chat/reader.ts';
 import { WordIndex } from '../../src/chat/word-index.ts';
 import { readSettings } from '../../src/config.ts';
 import { type OpenDatabase, openDatabase, rows } from '../../src/db/index.ts';
+import { LostAnswers } from '../../src/db/lost-answers.ts';
 import { ChatError } from '../../src/errors.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { systemIds } from '../../src/lib/ids.ts';
@@ -20,6 +21,7 @@ import { DirectRooms } from '../../src/rooms/direct.ts';
 import { Members } from '../../src/rooms/members.ts';
 import { RoomService } from '../../src/rooms/room.service.ts';
 import { RoomManager } from '../../src/rooms/room-manager.ts';
+import { LastSeen } from '../../src/users/last-seen.ts';
 import { UserService } from '../../src/users/user.service.ts';
 import { chooseSeed, seeded } from '../support/random.ts';
 import { fresh, UNLIMITED } from '../support/server.ts';
@@ -41,7 +43,8 @@ function services(database: OpenDatabase) {
   });
   const limits = new Limits({ clock }, readSettings(UNLIMITED));
   const messages = new MessageReader({ db });
-  const users = new UserService({ db, bus, clock, log });
+  const answers = new LostAnswers(clock);
+  const users = new UserService({ db, bus, answers, clock, log });
   const rooms = new RoomService({ db, limits });
   const directRooms = new DirectRooms({ db, bus, limits, ids: systemIds });
   const words = new WordIndex({ db, clock, log });
@@ -50,9 +53,10 @@ function services(database: OpenDatabase) {
     db,
     published,
     users,
+    lastSeen: new LastSeen({ db, clock, log }),
     rooms,
-    manager: new RoomManager({ db, bus, rooms, limits, clock, log }),
-    members: new Members({ db, bus, rooms, users, clock, log }),
+    manager: new RoomManager({ db, bus, rooms, limits, answers, clock, log }),
+    members: new Members({ db, bus, rooms, users, answers, log }),
     cursors: new ReadCursors({ db, messages, bus, clock }),
     notifications: new NotificationService({ db, messages, bus, clock }),
     chat: new ChatService(parts, { maxContentLength: 4000 }),
@@ -73,7 +77,7 @@ const as = (user: Person) => ({ identity: KEY, user });
 const first = ({ messageIds }: Scene) => messageIds[0] as number;
 const EMOJI = [...'😀😁😂😃😄😅😆😇😈😉😊😋😌😍😎😏😐😑😒😓😔😕😖😗😘😙😚😛😜😝'];
 
-/** Every statement that takes more than one lock, or is judged by what is there. */
+/** Every statement that takes more than one lock, or depends on stored rows. */
 const actions: Record<string, Action> = {
   post: ({ chat }, { room, author, reader }) =>
     chat.post(as(author), room, { content: `@${reader.username} again` }),
@@ -95,9 +99,9 @@ const actions: Record<string, Action> = {
   mute: ({ members }, { room, reader }) => members.setMute(KEY, room.name, reader.username, true),
   topic: ({ manager }, { room }, nth) => manager.update(KEY, room.name, { topic: `topic ${nth}` }),
   'delete the room': ({ manager }, { room }) => manager.remove(KEY, room.name),
-  leave: async ({ users }, { author, reader }) => {
-    users.seen(reader.id, new Date());
-    users.seen(author.id, new Date());
+  leave: async ({ lastSeen }, { author, reader }) => {
+    lastSeen.note(reader.id, new Date());
+    lastSeen.note(author.id, new Date());
   },
 };
 
@@ -122,7 +126,7 @@ async function scene(): Promise<Scene> {
     const { message } = await chat.post(as(author), room, { content: `${n} @${reader.username}` });
     messageIds.push(message.id);
   }
-  // One short of what a message may have.
+  // One reaction fewer than a message may have.
   await Promise.all(
     EMOJI.slice(0, MAX_REACTIONS - 1).map((emoji) =>
       chat.react(as(reader), messageIds[0] as number, { emoji }),
@@ -162,7 +166,7 @@ async function checkRoom({ room, messageIds }: Scene): Promise<void> {
   }
 }
 
-/** Only what the other one has done may stand in the way: no deadlock, no time-out, no fault. */
+/** An action may fail only by an outcome of the other one: no deadlock, no time-out, no fault. */
 async function checkOutcome(work: Promise<unknown>): Promise<void> {
   const error = await work.then(
     () => undefined,

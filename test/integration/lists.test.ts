@@ -112,7 +112,7 @@ test('back ends and admins may broadcast to a public room that nobody has joined
   expect(await send(admin, room)).toBe(204);
   expect(await send(await mint({ sub: fresh('user') }), room)).toBe(404);
   expect(await send(undefined, room)).toBe(401);
-  // It creates nothing, and what is wrong with it is still told.
+  // It creates nothing, and its faults are still reported.
   expect((await server.fetch(`/rooms/${room}`)).status).toBe(404);
   expect(await send(API_KEY, room, { name: '' })).toBe(400);
   expect(await send(API_KEY, 'no room')).toBe(400);

@@ -9,7 +9,7 @@ const time = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
 const waiting = async (username: string) =>
   (await server.fetch(`/notifications?username=${username}`)).json();
 
-/** A name without what a mention could end at. */
+/** A name without characters at which a mention could end. */
 const plain = (prefix: string) => fresh(prefix).replaceAll('-', '');
 
 describe('a mention', () => {
@@ -126,7 +126,7 @@ describe('a mention', () => {
     expect(await list(tokens.ben)).toEqual([]);
     await server.request('DELETE', `/rooms/${room}/members/${ana}`, ownerToken);
     expect(await list(tokens.ana)).toMatchObject([{ data: 'before' }]);
-    // Not even counted, nor in the way of what is older.
+    // It is not even counted, nor in the way of older ones.
     const again = await server.enter(ana, fresh('room'), tokens.ana);
     const waits = { kind: 'notice', data: 'before', unread: 1 };
     expect(await again.untilType('notification')).toMatchObject(waits);

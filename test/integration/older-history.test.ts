@@ -6,7 +6,7 @@ import { hasOwnRedis, ownRedis, testWithOwnRedis } from '../support/own-services
 import { fresh, type TestServer } from '../support/server.ts';
 import { freshPostgres, hasPostgres, testWithPostgres } from '../support/services.ts';
 
-/** Contract 4, promise 6: a database that comes back with an older history is seen, and begins a new epoch. */
+/** Rule 6 of delivery: a database that comes back with an older history is seen, and begins a new epoch. */
 const isThere = hasOwnRedis && hasPostgres;
 const test = hasPostgres ? testWithOwnRedis : testWithPostgres;
 const databaseUrl = isThere ? await freshPostgres() : '';

@@ -5,7 +5,7 @@ import { hasOwnRedis, ownRedis, testWithOwnRedis } from '../support/own-services
 import { fresh, type TestServer } from '../support/server.ts';
 import { freshPostgres, hasPostgres, testWithPostgres } from '../support/services.ts';
 
-/** Contract 4, promise 9: rooms, members, bans and mutes are on every server what was committed last. */
+/** Rule 9 of delivery: rooms, members, bans and mutes are on every server as last committed. */
 const isThere = hasOwnRedis && hasPostgres;
 const test = hasPostgres ? testWithOwnRedis : testWithPostgres;
 const redisUrl = isThere ? (await ownRedis()).url : '';
@@ -27,7 +27,7 @@ async function speak(client: Client, room: string): Promise<string> {
   return answer.type === 'error' ? answer.code : answer.type;
 }
 
-/** Returns when asking says what is expected, or what it said last when that takes too long. */
+/** Asks until the answer is the expected one, or for too long. @returns the last answer */
 async function settled(expected: string, ask: () => Promise<string>): Promise<string> {
   const deadline = performance.now() + WITHIN_MS;
   for (;;) {

@@ -31,7 +31,7 @@ async function joined(
   return client;
 }
 
-/** The ways of being a user on an open connection, each of which must feel what happens to the user. */
+/** The ways of being a user on an open connection; each must notice changes of the user. */
 async function connectionsOf(username: string, token: string, room: string) {
   const waiting = await server.connect(token);
   await waiting.settle();
@@ -114,7 +114,7 @@ describe('open connections and rights that end', () => {
       expect(await witness.until(({ type }) => type === 'message')).toMatchObject({
         content: 'still here',
       });
-      // The name is lost to guests, who may still come under another one on the same connection.
+      // Guests lose the name, and may still come under another one on the same connection.
       const late = await server.connect();
       late.send({ type: 'join', username: name, room, id: 'j' });
       expect(await late.expect('error')).toMatchObject({ code: 'unauthorized', id: 'j' });
@@ -290,7 +290,7 @@ describe('AUTH=required', () => {
     later.send({ type: 'join', username, token });
     await later.expect('system');
     for (const client of [silent, busy]) expect((await client.closed).code).toBe(4401);
-    // Those who have shown theirs stay; so does one that joins only now.
+    // Clients that have shown theirs stay; so does a client that joins only now.
     early.send({ type: 'join', username, room: fresh('room') });
     await early.expect('system');
     await later.settle();

@@ -274,7 +274,7 @@ describe('the OpenAPI document', () => {
   });
 });
 
-/** The code of a developer who has only the document; a line marked as an error must be one. */
+/** The code of a developer with only the document; a line marked as an error must be one. */
 const USE = `
 import type { Client } from 'openapi-fetch';
 import type { components, paths } from './api.ts';

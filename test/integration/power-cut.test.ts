@@ -58,7 +58,7 @@ function someCuts({ account }: Recording, count: number): Cut[] {
   })).toSorted((a, b) => a.at - b.at);
 }
 
-/** @returns the cuts after which something was wrong, with what it was */
+/** @returns the cuts after which something was wrong, each with its faults */
 async function reopenAfter(cuts: Cut[], of: Recording, sabotage?: Sabotage): Promise<string[]> {
   const bad: string[] = [];
   const reopenAll = async (mine: Cut[]) => {

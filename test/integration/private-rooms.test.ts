@@ -26,7 +26,7 @@ const inside = await server.connect(memberToken);
 inside.send({ type: 'join', username: member, room: there });
 inside.send({ type: 'message', content: hidden, id: 'm' });
 const { messageId } = await inside.untilType('ack');
-/** What was said there, and what nobody has said anywhere. */
+/** The id of a message in that room, and one that no message has. */
 const said = { [there]: messageId as number, [missing]: 4_000_000_000 };
 
 const outsiders = { guest: undefined, account: strangerToken };

@@ -14,7 +14,7 @@ const send = (method: string, path: string, body?: BodyInit, type = 'application
     ...(body !== undefined && { body, headers: { 'content-type': type } }),
   });
 
-/** The status, the code and what the errors point to. */
+/** The status, the code and the paths of the errors. */
 async function problem(reply: Response) {
   const { code, detail, errors } = await reply.json();
   expect(reply.headers.get('content-type')).toBe('application/problem+json');

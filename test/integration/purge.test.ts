@@ -2,15 +2,33 @@ import { afterAll, expect } from 'bun:test';
 import { SQL } from 'bun';
 import { sql } from 'drizzle-orm';
 import { MemoryBus } from '../../src/bus/memory.ts';
-import { openDatabase, rows } from '../../src/db/index.ts';
+import { type Database, openDatabase, rows } from '../../src/db/index.ts';
+import { LostAnswers } from '../../src/db/lost-answers.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { createLogger } from '../../src/log.ts';
+import { createLogger, type Logger } from '../../src/log.ts';
 import { RoomPurge } from '../../src/rooms/purge.ts';
+import { LastSeen } from '../../src/users/last-seen.ts';
 import { UserService } from '../../src/users/user.service.ts';
 import { cuttableProxy } from '../support/cuttable-proxy.ts';
 import { freshPostgres, testWithPostgres } from '../support/services.ts';
+import { until } from '../support/until.ts';
 
 const log = createLogger('silent');
+
+/** A log that counts its warnings. */
+function countingLog() {
+  const counted = { warnings: 0, log: Object.create(log) as Logger };
+  counted.log.warn = () => {
+    counted.warnings += 1;
+  };
+  return counted;
+}
+
+/** Returns once nothing of deleted rooms is left. */
+async function purged(db: Database): Promise<void> {
+  const isDone = async () => (await rows(db, sql`select from deleted_rooms`)).length === 0;
+  await until('the rooms are purged', isDone, 30_000);
+}
 
 /** A room that was deleted with so many messages. */
 async function deletedRoom(url: string, count: number): Promise<void> {
@@ -26,6 +44,7 @@ async function deletedRoom(url: string, count: number): Promise<void> {
   await client.close();
 }
 
+const WORDS = sql`select from message_words where room_id = 77`;
 const LEFT = sql`
   select room_id from messages where room_id = 77 union
   select room_id from message_words where room_id = 77 union
@@ -45,12 +64,17 @@ testWithPostgres('servers that purge a room at the same time leave nothing of it
   const purges = [db, ...others].map(
     (each) => new RoomPurge({ db: each, clock: systemClock, log }),
   );
+  let left = 60_000;
   for (const purge of purges) {
     purge.start();
     // The next one starts in the middle of it.
-    await Bun.sleep(15);
+    const before = left;
+    await until('the purge goes on', async () => {
+      left = (await rows(db, WORDS)).length;
+      return left < before;
+    });
   }
-  while ((await rows(db, sql`select from deleted_rooms`)).length > 0) await Bun.sleep(20);
+  await purged(db);
   expect(await rows(db, LEFT)).toEqual([]);
   for (const purge of purges) await purge.close();
 });
@@ -60,12 +84,13 @@ testWithPostgres('a purge that fails is tried again', async () => {
   const proxy = await cuttableProxy(url);
   const { db } = await open(proxy.url);
   await deletedRoom(url, 20_000);
-  const purge = new RoomPurge({ db, clock: systemClock, log });
+  const counted = countingLog();
+  const purge = new RoomPurge({ db, clock: systemClock, log: counted.log });
   proxy.cut();
   purge.start();
-  await Bun.sleep(100);
+  await until('the purge has failed', () => counted.warnings > 0);
   await proxy.mend();
-  while ((await rows(db, sql`select from deleted_rooms`)).length > 0) await Bun.sleep(20);
+  await purged(db);
   expect(await rows(db, LEFT)).toEqual([]);
   await purge.close();
 });
@@ -73,14 +98,19 @@ testWithPostgres('a purge that fails is tried again', async () => {
 testWithPostgres('last-seen times are kept until the database takes them', async () => {
   const proxy = await cuttableProxy(await freshPostgres());
   const { db } = await open(proxy.url);
-  const users = new UserService({ db, bus: new MemoryBus(), clock: systemClock, log });
+  const answers = new LostAnswers(systemClock);
+  const users = new UserService({ db, bus: new MemoryBus(), answers, clock: systemClock, log });
   const { user } = await users.findOrCreateGuest('ana');
   const at = new Date(Date.now() + 60_000);
+  const counted = countingLog();
+  const lastSeen = new LastSeen({ db, clock: systemClock, log: counted.log });
   proxy.cut();
-  users.seen(user.id, at);
-  await Bun.sleep(100);
+  lastSeen.note(user.id, at);
+  await until('a try has failed', () => counted.warnings > 0);
   await proxy.mend();
-  const lastSeen = async () => (await users.find('ana')).lastSeen;
-  while ((await lastSeen().catch(() => null)) !== at.toISOString()) await Bun.sleep(20);
-  await users.close();
+  const stored = async () => (await users.find('ana')).lastSeen;
+  await until('the time is stored', async () => {
+    return (await stored().catch(() => null)) === at.toISOString();
+  });
+  await lastSeen.close();
 });

@@ -19,13 +19,13 @@ const blocks: Block[] = [...readme.matchAll(/```(\w+)\n(.*?)```/gs)].map(
 
 const testWithCurl = testWith({ curl: Bun.which('curl'), bash: Bun.which('bash') });
 
-/** One shell for all blocks, so that a variable that one sets is there for the next. */
+/** A single shell for all blocks, so that the variables of a block are there for the next. */
 function openShell(host: string) {
   const shell = Bun.spawn(['bash'], { stdin: 'pipe', stdout: 'pipe', stderr: 'inherit' });
   shell.stdin.write('curl() { command curl -sSf "$@"; }\nset -o pipefail\n');
   const output = shell.stdout.pipeThrough(new TextDecoderStream()).getReader();
   return {
-    /** @returns what each command printed, and the status with which it ended */
+    /** @returns the output of each command, and the status with which it ended */
     async run(text: string): Promise<string[]> {
       const commands = text.trim().replaceAll('localhost:3000', host).split('\n');
       const outputs: string[] = [];

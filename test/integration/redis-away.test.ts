@@ -7,6 +7,7 @@ import { hasOwnRedis, ownRedis, redisOnPath } from '../support/own-services.ts';
 import { startReady } from '../support/process.ts';
 import { fresh, type TestServer } from '../support/server.ts';
 import { freshPostgres, hasPostgres, postgres, testWith } from '../support/services.ts';
+import { until } from '../support/until.ts';
 
 const isThere = hasOwnRedis && hasPostgres;
 const test = testWith({ ...postgres, ...redisOnPath });
@@ -18,10 +19,14 @@ const [one, two] = (
     : []
 ) as [TestServer, TestServer];
 
+async function isRedis(server: TestServer, state: 'ok' | 'away'): Promise<boolean> {
+  return (await (await server.fetch('/ready')).json()).redis === state;
+}
+
 /** Returns once both servers say that Redis is there, or is not. */
 async function untilRedisIs(state: 'ok' | 'away'): Promise<void> {
   for (const server of [one, two]) {
-    while ((await (await server.fetch('/ready')).json()).redis !== state) await Bun.sleep(10);
+    await until(`Redis is ${state}`, () => isRedis(server, state), 20_000);
   }
 }
 
@@ -55,9 +60,9 @@ test('without Redis each server serves its own clients and says so; all catch up
     ['ana', ana],
     ['ben', ben],
   ] as const) {
-    while (!client.received.some((frame) => frame.type === 'message' && frame.content === 'last')) {
-      await Bun.sleep(5);
-    }
+    await until('the last message is shown', () =>
+      client.received.some((frame) => frame.type === 'message' && frame.content === 'last'),
+    );
     for (const frame of client.received) if (frame.type === 'message') seen[name].push(frame.seq);
   }
   const all = Array.from({ length: 21 }, (_, n) => n + 1);
@@ -78,7 +83,7 @@ test('a client of a server that is ahead resumes on a server that is behind', as
     phone.send({ type: 'join', username: name, room, protocol: 1, since: seq ?? 0, epoch });
     const joined = await phone.untilType('joined');
     expect(joined).toMatchObject({ reset: false, complete: true, rev: seq, messages: [] });
-    // And so do those who were there.
+    // So do the clients that were there.
     expect(await ben.untilType('message')).toMatchObject({ content: 'meanwhile' });
     const stop = new AbortController();
     const stream = await two.fetch(`/events?room=${room}`, {
@@ -231,9 +236,7 @@ test('a server starts without Redis, and joins the others when it is there', asy
   const [first, second] = servers as [TestServer, TestServer];
   const ana = await first.enter('ana', 'general');
   await own.start();
-  for (const server of servers) {
-    while ((await (await server.fetch('/ready')).json()).redis !== 'ok') await Bun.sleep(10);
-  }
+  for (const server of servers) await until('Redis is ok', () => isRedis(server, 'ok'), 20_000);
   const ben = await second.enter('ben', 'general');
   ben.send({ type: 'message', content: 'hi' });
   expect(await ana.untilType('message')).toMatchObject({ content: 'hi' });
@@ -299,7 +302,8 @@ test('messages that a server committed and could not publish before it died are 
   expect((await living.post('/messages', { ...resent, room: 'other' })).status).toBe(200);
   expect(await cleo.untilType('message')).toMatchObject({ content: 'sent again', seq: 1 });
   // After its lease: longer than a client of a test waits for anything.
-  while (!ana.received.some(({ type }) => type === 'message')) await Bun.sleep(50);
+  const isShown = () => ana.received.some(({ type }) => type === 'message');
+  await until('the message is shown', isShown, 20_000);
   expect(await ana.untilType('message')).toMatchObject({ content: 'my last words' });
 }, 30_000);
 
@@ -314,9 +318,9 @@ test('users of a server that hangs go offline once, after its lease, and come ba
   expect(await ana.untilType('presence')).toMatchObject({ username: 'ben', status: 'online' });
   const heard = () => ana.received.flatMap((f) => (f.type === 'presence' ? f.status : []));
   hanging.kill('SIGSTOP');
-  while (heard().length < 2) await Bun.sleep(50);
+  await until('ben is offline', () => heard().length === 2, 20_000);
   hanging.kill('SIGCONT');
-  while (heard().length < 3) await Bun.sleep(50);
+  await until('ben is online', () => heard().length === 3, 20_000);
   expect(heard()).toEqual(['online', 'offline', 'online']);
   expect(await (await living.fetch('/users/ben')).json()).toMatchObject({ online: true });
   socket.close();
@@ -328,7 +332,7 @@ test('an idle cluster asks the database nothing', async () => {
   const [first, second] = servers as [TestServer, TestServer];
   await first.enter('ana', 'general');
   await second.enter('ben', 'general');
-  // Until what the joins began is done.
+  // The traffic that the joins began ends first.
   for (let before = -1; before !== line.bytes(); await Bun.sleep(500)) before = line.bytes();
   const before = line.bytes();
   // Several renewals of every lease, and looks for those that have lapsed.

@@ -1,14 +1,17 @@
 import { describe, expect, test } from 'bun:test';
+import { eq } from 'drizzle-orm';
+import { messages } from '../../src/db/schema/index.ts';
 import type { Client } from '../support/client.ts';
 import { eventsOf } from '../support/event-stream.ts';
 import { API_KEY } from '../support/people.ts';
 import { fresh, sharedDatabase, startServer } from '../support/server.ts';
 import { mint, SECRET } from '../support/tokens.ts';
+import { until } from '../support/until.ts';
 
 const server = await startServer({ authSecret: SECRET, apiKey: API_KEY });
 const { request } = server;
 
-/** An account, and what it asks of the server. */
+/** An account, and its requests. */
 async function someone(name: string) {
   const username = fresh(name);
   const token = await mint({ sub: username });
@@ -170,10 +173,8 @@ describe('rooms over REST', () => {
     expect(await again.untilType('ack')).toMatchObject({ seq: 1 });
     // The messages are deleted behind it; they are gone from the database in the end.
     const { db } = await sharedDatabase();
-    for (let left = 1; left > 0; ) {
-      left = (await db.query.messages.findMany({ where: (m, { eq }) => eq(m.content, 'gone') }))
-        .length;
-    }
+    const gone = () => db.select().from(messages).where(eq(messages.content, 'gone'));
+    await until('the messages are deleted', async () => (await gone()).length === 0);
   });
 });
 

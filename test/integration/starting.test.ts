@@ -6,6 +6,7 @@ import { Client } from '../support/client.ts';
 import { freePort } from '../support/free-port.ts';
 import { dataFolder, startProcess, startReady, temporaryFolder } from '../support/process.ts';
 import { UNLIMITED } from '../support/server.ts';
+import { until } from '../support/until.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 
@@ -165,7 +166,8 @@ describe('a start', () => {
   test('that is ended before it is ready ends with 0, and the next one has a complete database', async () => {
     const DATA_DIR = join(temporaryFolder(), 'data');
     const server = startProcess({ DATA_DIR });
-    while (!existsSync(join(DATA_DIR, 'postgres'))) await Bun.sleep(5);
+    const isCreated = () => existsSync(join(DATA_DIR, 'postgres'));
+    await until('the database is created', isCreated, 30_000);
     server.kill('SIGTERM');
     expect(await server.exited).toBe(0);
     const again = await startReady({ DATA_DIR });

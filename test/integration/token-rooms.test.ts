@@ -4,7 +4,7 @@ import { API_KEY } from '../support/people.ts';
 import { fresh, startServer } from '../support/server.ts';
 import { mint, SECRET } from '../support/tokens.ts';
 
-/** Contract 5: all that a token with `rooms` can see or do is in these rooms. */
+/** All that a token with `rooms` can see or do is in these rooms. */
 const server = await startServer({ authSecret: SECRET, apiKey: API_KEY });
 const { request } = server;
 

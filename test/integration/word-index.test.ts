@@ -10,6 +10,7 @@ import { systemClock as clock } from '../../src/lib/clock.ts';
 import { createLogger } from '../../src/log.ts';
 import { fresh, startServer } from '../support/server.ts';
 import { freshPostgres, testWithPostgres } from '../support/services.ts';
+import { until } from '../support/until.ts';
 
 const log = createLogger('silent');
 
@@ -43,7 +44,8 @@ async function wrongIn({ db }: OpenDatabase): Promise<unknown[]> {
 async function caughtUp(database: OpenDatabase): Promise<void> {
   const behind = sql`
     select from rooms r left join word_cursors c on c.room_id = r.id where r.rev > coalesce(c.rev, 0)`;
-  while ((await rows(database.db, behind)).length > 0) await Bun.sleep(20);
+  const isDone = async () => (await rows(database.db, behind)).length === 0;
+  await until('all words are stored', isDone, 30_000);
 }
 
 test('a start indexes the messages that an earlier run has left, in however many rooms', async () => {
@@ -117,9 +119,9 @@ testWithPostgres('a deleted message leaves no words, without a search', async ()
   const stored = () => rows(database.db, sql`select words::text from message_words`);
   ana.send({ type: 'message', content: 'secret', id: 'x' });
   const { messageId } = await ana.untilType('ack');
-  while ((await stored()).length === 0) await Bun.sleep(20);
+  await until('the words are stored', async () => (await stored()).length > 0);
   ana.send({ type: 'delete', messageId });
-  while ((await stored()).length > 0) await Bun.sleep(20);
+  await until('the words are deleted', async () => (await stored()).length === 0);
 });
 
 testWithPostgres('messages from before the search existed are found', async () => {

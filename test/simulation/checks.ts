@@ -17,14 +17,14 @@ interface CheckParts {
   truth: Truth;
 }
 
-/** What must hold at a quiet point: nothing happens, and everything is whole since some time. */
+/** The conditions of a quiet point: nothing happens, and everything is whole since some time. */
 export class Checks {
   /** The clients and rooms of the last {@link probe}. */
   readonly #probed = new Map<Resuming, Set<string>>();
 
   constructor(private readonly parts: CheckParts) {}
 
-  /** Asks what only an answer tells: whether each client may write where it is. */
+  /** Asks whether each client may write where it is, which only an answer tells. */
   probe(): void {
     for (const client of this.parts.clients) {
       if (!(client instanceof Resuming)) continue;
@@ -39,7 +39,7 @@ export class Checks {
     }
   }
 
-  /** Whether everyone has what was stored a second ago, before further changes show that something was missed. */
+  /** Whether all clients have the changes of a second ago, before further ones show that some were missed. */
   async views(): Promise<void> {
     const { world, truth, clients } = this.parts;
     const [revs, stored] = [await truth.revs(), await truth.messages()];
@@ -216,11 +216,14 @@ export class Checks {
   }
 
   #presence(present: Map<string, Set<string>>, revs: Map<string, { id: number }>): void {
+    const silent = this.parts.clients.filter(({ isUnnoticed }) => isUnnoticed);
+    const unnoticed = new Set(silent.map(({ person }) => person.name));
     for (const { core, name } of this.parts.servers) {
       for (const [room, people] of present) {
         const id = revs.get(room)?.id;
         if (!core || id === undefined) continue;
-        const seen = core.live.presence.usernames(undefined, { id, name: room }).join(', ');
+        const listed = core.live.presence.usernames(undefined, { id, name: room });
+        const seen = listed.filter((user) => people.has(user) || !unnoticed.has(user)).join(', ');
         const should = [...people].sort().join(', ');
         if (seen === should) continue;
         this.parts.world.story.accuse(`${name} sees in ${room}: ${seen}; there are: ${should}`);

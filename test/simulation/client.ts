@@ -11,9 +11,9 @@ export interface Person {
 
 /** How long a client waits for an answer to its ping before it connects anew, in milliseconds. */
 const PING_MS = 10_000;
-/** Contract 4, promise 10, and the way there and back. */
+/** Rule 10 of delivery, and the way there and back. */
 const ANSWER_WITHIN_MS = 6000;
-/** What all simulated clients do: connect, come back, and expect an answer to all that they ask. */
+/** A simulated client: it connects, comes back, and expects an answer to every frame that asks for one. */
 export abstract class Client implements ClientEnd {
   line: Line | undefined;
   server: Server | undefined;
@@ -22,6 +22,8 @@ export abstract class Client implements ClientEnd {
   #isWaiting = false;
   #absences = 0;
   #heardAt = 0;
+  /** Earlier connections that became silent. */
+  readonly #silent: Line[] = [];
   /** The frames without an answer. */
   protected readonly asked = new Map<string, { frame: ClientFrame; at: number }>();
   /** Sees every answer, with the time of its question. */
@@ -38,6 +40,11 @@ export abstract class Client implements ClientEnd {
 
   get isConnected(): boolean {
     return this.line !== undefined;
+  }
+
+  /** Whether servers may list the user, since they have yet to notice that an earlier connection is silent. */
+  get isUnnoticed(): boolean {
+    return this.#silent.some((line) => line.isUnnoticed);
   }
 
   /** Connects to any server that serves, as soon as there is one. */
@@ -136,7 +143,7 @@ export abstract class Client implements ClientEnd {
   protected abstract closed(): void;
   protected abstract handle(frame: ServerFrame, asked: ClientFrame | undefined): void;
 
-  /** Handlers of one connection: what comes from an earlier one is late. */
+  /** The handlers of a connection: frames of an earlier one are late. */
   #end(): ClientEnd & { line?: Line } {
     const end: ClientEnd & { line?: Line } = {
       onFrame: (text) => {
@@ -150,6 +157,7 @@ export abstract class Client implements ClientEnd {
   }
 
   #lost(): void {
+    if (this.line?.isSilent) this.#silent.push(this.line);
     this.line = undefined;
     this.asked.clear();
     this.closed();

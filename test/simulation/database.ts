@@ -6,7 +6,7 @@ import { type Postgres, serverError } from './postgres.ts';
 import { CHANGES_RIGHTS } from './truth.ts';
 import type { Process, World } from './world.ts';
 
-/** What a server's line to the database does to statements. */
+/** A server's line to the database, which delays, holds or cuts statements. */
 export interface DatabaseLine {
   state: 'open' | 'held' | 'cut';
   delay: number;
@@ -30,8 +30,8 @@ interface Statement {
   failed(error: Error): void;
 }
 
-/** A statement was carried out: what is shared may have changed. */
-export type OnStatement = (text: string) => Promise<void>;
+/** A statement has found or written rows: shared state may have changed. */
+export type OnResult = (text: string) => Promise<void>;
 
 /** The database of all simulated servers: decides when each statement is carried out, and whether its answer arrives. */
 export class SimulatedDatabase {
@@ -41,7 +41,7 @@ export class SimulatedDatabase {
   readonly sessions = new Set<Session>();
   /** The servers whose next commit is not answered: the connection breaks, before it or after it. */
   readonly snares = new Set<Process>();
-  /** What happens to a server as soon as its next change of a right is stored, before it hears of that. */
+  /** The fault of a server as soon as its next change of a right is stored, before the answer. */
   readonly stalls = new Map<Process, () => void>();
   /** The servers whose next change of a right is not answered. */
   readonly rightSnares = new Set<Process>();
@@ -51,7 +51,7 @@ export class SimulatedDatabase {
   constructor(
     readonly world: World,
     readonly postgres: Postgres,
-    readonly onStatement: OnStatement,
+    readonly onResult: OnResult,
   ) {}
 
   /** The database as one server sees it. */
@@ -74,7 +74,7 @@ export class SimulatedDatabase {
     };
   }
 
-  /** Ends the sessions of some servers, or all: what they are at is carried out, or not. */
+  /** Ends the sessions of some servers, or all: their running statements are carried out, or not. */
   cut(which: (session: Session) => boolean = () => true): void {
     for (const session of [...this.sessions]) if (which(session)) session.cut(!this.isUp);
   }
@@ -102,7 +102,7 @@ export class SimulatedDatabase {
   }
 }
 
-/** One connection, over which statements are carried out in their order. */
+/** A connection, over which statements are carried out in their order. */
 export class Session {
   /** Those that are on their way to the database, or wait there. */
   readonly #sent: Statement[] = [];
@@ -143,14 +143,14 @@ export class Session {
         throw error;
       }
     },
-    /** What was sent may still be carried out. */
+    /** Statements that were sent may still be carried out. */
     close: async () => this.#close(),
   };
 
   /**
    * The connection breaks: its server hears of it at once.
    *
-   * @param isByPostgres whether Postgres ends it; otherwise what was sent may have arrived
+   * @param isByPostgres whether Postgres ends it; otherwise statements that were sent may have arrived
    */
   cut(isByPostgres = false): void {
     if (isByPostgres || this.database.world.once(2)) this.#sent.length = 0;
@@ -161,7 +161,7 @@ export class Session {
     });
   }
 
-  /** Carries out what has arrived, one statement after the other. */
+  /** Carries out the statements that have arrived, in turn. */
   async step(): Promise<void> {
     if (this.#isStepping) return;
     this.#isStepping = true;
@@ -244,9 +244,10 @@ export class Session {
           held.size === 0
             ? text
             : text.replaceAll('order by id for no key update skip locked', free);
-        rows = await postgres.run(left, params, isArray);
+        const result = await postgres.run(left, params, isArray);
+        rows = result;
+        if (result.count > 0) await this.database.onResult(text);
       }
-      await this.database.onStatement(text);
       if (isRight) {
         stalls.get(this.process)?.();
         stalls.delete(this.process);

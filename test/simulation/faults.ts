@@ -16,7 +16,7 @@ const MOST_MS = 12_000;
 /** Breaks one thing after the other, and mends it; everything is whole again after {@link Faults.end}. */
 export class Faults {
   readonly #mends = new Map<object, () => void>();
-  /** What happened how often. */
+  /** How often each fault happened. */
   readonly counts = new Map<string, number>();
 
   /** A server hears the others, and they do not hear it. */
@@ -57,7 +57,7 @@ export class Faults {
     for (const mend of [...this.#mends.values()]) mend();
   }
 
-  /** Breaks what is whole, and mends it later. */
+  /** Breaks a part that is whole, and mends it later. */
   #break(
     what: object,
     story: string,
@@ -178,7 +178,7 @@ export class Faults {
       databaseLine.state = 'cut';
       this.parts.database.cut((session) => session.process === server.process);
     },
-    /** Only what is on its way is lost: the next statements pass. */
+    /** Only statements on their way are lost: the next ones pass. */
     loseAnswers: () => {
       const server = this.#server;
       this.parts.world.story.tell('fault', `the connections of ${server.name} to Postgres break`);

@@ -16,7 +16,7 @@ const { values, positionals } = parseArgs({
     /** Seeds per fault. */
     seeds: { type: 'string', default: '8' },
     /** Simulated minutes per seed. */
-    minutes: { type: 'string', default: '6' },
+    minutes: { type: 'string', default: '8' },
   },
   allowPositionals: true,
 });
@@ -37,7 +37,7 @@ function plant(mutant: string): string {
   return folder;
 }
 
-/** Runs seeds of a copy, in this process: the packages and the database are there already. */
+/** Runs seeds of a copy, in this process: the packages are there already. */
 async function search(mutant: string): Promise<string> {
   const folder = plant(mutant);
   try {

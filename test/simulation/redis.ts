@@ -118,6 +118,8 @@ export class SimulatedRedis {
 }
 
 function isAfter(one: string, other: string): boolean {
+  // Most often, there is nothing new.
+  if (one === other) return false;
   const [ms = 0, n = 0] = one.split('-').map(Number);
   const [otherMs = 0, otherN = 0] = other.split('-').map(Number);
   return ms > otherMs || (ms === otherMs && n > otherN);

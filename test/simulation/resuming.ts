@@ -7,6 +7,8 @@ import { View } from './view.ts';
 interface Unsent {
   target: { room: string } | { to: string };
   content: string;
+  /** It is edited as soon as it is acked, so that others may get only its later state. */
+  correction?: string | undefined;
   isSent: boolean;
   tries: number;
   /** Set when it was sent for the first time: its place among the messages of its connection. */
@@ -24,7 +26,7 @@ export interface Acked {
 /** Refusals that pass. */
 const PASSING = ['unavailable', 'overloaded', 'rate_limited', 'not_joined'];
 
-/** A client of protocol 1, which resumes, and sends again what was not acked. */
+/** A client of protocol 1, which resumes, and sends unacked messages again. */
 export class Resuming extends Client {
   /** The rooms that it wants to be in. */
   readonly views = new Map<string, View>();
@@ -32,7 +34,7 @@ export class Resuming extends Client {
   readonly acked: Acked[] = [];
   /** The `rev` of each message whose change was acked. */
   readonly changed = new Map<number, number>();
-  /** What came of direct rooms, by room: only shown, never joined. */
+  /** The changes of direct rooms, by room: only shown, never joined. */
   readonly direct = new Map<string, Map<number, ChangeFrame>>();
   readonly #directRev = new Map<string, number>();
   /** The codes of refused joins by room, and of refused `typing` frames. */
@@ -55,9 +57,9 @@ export class Resuming extends Client {
     return view?.state === 'live' ? [...view.messages.values()] : [];
   }
 
-  post(target: Unsent['target'], content: string): void {
+  post(target: Unsent['target'], content: string, correction?: string): void {
     const id = this.world.uuid();
-    this.outbox.set(id, { target, content, isSent: false, tries: 0 });
+    this.outbox.set(id, { target, content, correction, isSent: false, tries: 0 });
     this.#sendUnsent();
   }
 
@@ -74,7 +76,7 @@ export class Resuming extends Client {
   protected closed(): void {
     for (const view of this.views.values()) view.state = 'out';
     for (const unsent of this.outbox.values()) unsent.isSent = false;
-    // What is shown of direct rooms begins anew with each connection.
+    // The changes of direct rooms begin anew with each connection.
     this.readyAt = 0;
     this.direct.clear();
     this.#directRev.clear();
@@ -106,7 +108,7 @@ export class Resuming extends Client {
       if (isSent || !isReady) continue;
       unsent.isSent = true;
       this.#sent += 1;
-      // What is sent again may come later than what was sent after it.
+      // A message that is sent again may come later than those sent after it.
       unsent.first = unsent.tries === 0 ? { line: this.line, place: this.#sent } : undefined;
       unsent.tries += 1;
       this.ask({ type: 'message', id, ...target, content });
@@ -172,12 +174,16 @@ export class Resuming extends Client {
   #acknowledge(ack: Acked): void {
     const before = this.acked.find(({ id }) => id === ack.id);
     if (before && before.messageId !== ack.messageId) this.accuse(`two acks of ${ack.id}`);
-    this.#checkOrder(ack, this.outbox.get(ack.id)?.first);
+    const { first, correction } = this.outbox.get(ack.id) ?? {};
+    this.#checkOrder(ack, first);
     this.acked.push(ack);
     this.outbox.delete(ack.id);
+    if (correction === undefined) return;
+    const { messageId } = ack;
+    this.ask({ type: 'edit', id: this.world.uuid(), messageId, content: correction });
   }
 
-  /** Contract 4, promise 8: messages of one connection are stored in the order in which they were sent. */
+  /** Rule 8 of delivery: messages of one connection are stored in the order in which they were sent. */
   #checkOrder({ room, messageId }: Acked, first: Unsent['first']): void {
     if (!first) return;
     const { line, place } = first;

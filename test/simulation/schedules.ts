@@ -3,19 +3,21 @@ import type { SimulatedDatabase } from './database.ts';
 import type { Faults } from './faults.ts';
 import { Resuming } from './resuming.ts';
 import type { Server } from './server.ts';
-import { allRooms, rooms, UNMODERATED, type Workload } from './workload.ts';
+import { allRooms, LOUNGE, rooms, UNMODERATED, type Workload } from './workload.ts';
 import type { World } from './world.ts';
 
-/** What operators disagree on in each room; all who are banned or put out come back later, and are looked up then. */
+/** The rights that operators disagree on in each room; users that are banned or put out come back later, and are looked up then. */
 const RIGHTS = {
   general: ['mute', 'mute', 'ban', 'server ban'],
   tea: ['mute', 'private', 'member'],
   [UNMODERATED]: ['private'],
 } as const;
-/** The time between rooms, in milliseconds. */
-const EVERY_MS = 700;
-/** How long it takes until all who were put out have tried to enter again, in milliseconds. */
+/** The time before the first room and between rooms, in milliseconds. */
+const EVERY_MS = 500;
+/** How long it takes until all users that were put out have tried to enter again, in milliseconds. */
 export const RULED_MS = 7000;
+/** How long a connection may last after its right has ended, in milliseconds. */
+const ENDS_MS = 5000;
 
 type SetRight = (isOn: boolean, server: Server) => void;
 
@@ -31,15 +33,19 @@ interface ScheduleParts {
 /** Orders of events that chance alone brings about too seldom, or that later events repair before anyone looks. */
 export class Schedules {
   readonly #resuming: Resuming[];
+  #guests = 0;
 
   constructor(private readonly parts: ScheduleParts) {
     this.#resuming = parts.clients.filter((client) => client instanceof Resuming);
-    parts.faults.onMute = (server) => this.#ruleUnheard(server);
+    parts.faults.onMute = (server) => {
+      this.#ruleUnheard(server);
+      this.#correctUnheard(server);
+    };
     parts.faults.onLocked = (room) => this.#crowd(room);
   }
 
   /**
-   * The last changes of rights in every room: what is committed last must hold everywhere. Takes {@link RULED_MS}.
+   * The last changes of rights in every room: the last committed ones must hold everywhere. Takes {@link RULED_MS}.
    *
    * @returns whether their commits got no answer
    */
@@ -49,9 +55,13 @@ export class Schedules {
     for (const [n, room] of rooms.entries()) {
       const right = world.pick(RIGHTS[room as keyof typeof RIGHTS]);
       const { name } = world.pick(this.parts.clients).person;
+      // In a private room without members, no server knows the state of the room.
+      if (right === 'private') {
+        this.parts.workload.set('member', room, world.pick(this.parts.clients).person.name, true);
+      }
       const set = (isOn: boolean, server: Server) =>
         this.parts.workload.set(right, room, name, isOn, server);
-      world.after(n * EVERY_MS, () => this.#ruleIn[way](set));
+      world.after((n + 1) * EVERY_MS, () => this.#ruleIn[way](set));
     }
     return way === 'lost';
   }
@@ -137,6 +147,53 @@ export class Schedules {
         });
       }
     }
+  }
+
+  /** Messages of a server that cannot publish are edited before others have read them; some are for one person. */
+  #correctUnheard(server: Server): void {
+    const { world, workload } = this.parts;
+    for (const client of this.#resuming.filter((client) => client.server === server)) {
+      const others = this.#resuming.filter(({ person }) => person !== client.person);
+      const live = [...client.views].filter(([, { state }]) => state === 'live');
+      const targets = [...live.map(([room]) => ({ room })), { to: world.pick(others).person.name }];
+      for (const target of targets) {
+        world.after(world.integer(500), () =>
+          client.post(target, workload.nextContent(), workload.nextContent()),
+        );
+      }
+    }
+  }
+
+  /** A token that one server accepts makes the name of a guest of another one an account: the guest is out. */
+  claim(): void {
+    const { world, servers } = this.parts;
+    const there = world.pick(servers);
+    const here = world.pick(servers.filter((server) => server !== there));
+    this.#guests += 1;
+    const username = `guest${this.#guests}`;
+    let isOpen = true;
+    let isClaimed = false;
+    const claimed = () => {
+      isClaimed = true;
+    };
+    const onClose = () => {
+      isOpen = false;
+    };
+    const end = { onFrame: () => {}, onClose };
+    const line = here.sockets?.connect({ kind: 'guest' }, '10.0.2.1', end);
+    if (!line) return;
+    line.send(JSON.stringify({ type: 'join', username, room: LOUNGE }));
+    const token = JSON.stringify({ username, role: 'user', isForeign: false });
+    world.after(1000, () => {
+      // Its answer may be lost, as that of a change of rights.
+      there.process.deliver(() => void there.core?.auth.identify(token).then(claimed, () => {}));
+    });
+    world.after(1000 + ENDS_MS, () => {
+      if (isOpen && isClaimed) {
+        world.story.accuse(`${username} is an account, and its guest still connected`);
+      }
+      line.close();
+    });
   }
 
   /** Clients say several things at once in a room whose row another session holds. */

@@ -41,6 +41,7 @@ export class Server {
   sockets: Sockets | undefined;
   core: Core | undefined;
   #streams: RedisStreams | undefined;
+  #isStopping = false;
   /** The time of the last end of a pause. */
   resumedAt = 0;
   #troubles = 0;
@@ -55,7 +56,8 @@ export class Server {
 
   /** Whether clients can connect. */
   get isServing(): boolean {
-    return this.process.isAlive && !this.process.isPaused && this.sockets !== undefined;
+    const { process, sockets } = this;
+    return process.isAlive && !process.isPaused && sockets !== undefined && !this.#isStopping;
   }
 
   async start(): Promise<void> {
@@ -126,14 +128,16 @@ export class Server {
     const streams = this.#streams;
     if (!core || !sockets) return;
     this.parts.world.story.tell(this.name, 'stops');
-    this.sockets = undefined;
+    this.#isStopping = true;
     await core.gateway.drain();
     await core.chat.close();
     await core.gateway.close();
     core.live.close();
     await streams?.close();
+    core.answers.close();
     await core.roomManager.close();
-    await core.users.close();
+    core.users.close();
+    await core.lastSeen.close();
     if (this.process !== process) return;
     process.kill();
     this.#forget();
@@ -144,6 +148,7 @@ export class Server {
     const { database, redis } = this.parts;
     this.sockets = undefined;
     this.core = undefined;
+    this.#isStopping = false;
     database.cut((session) => session.process === this.process);
     for (const connection of [...redis.connections]) {
       if (connection.isOver(this.redisLine)) connection.end('its server has ended');

@@ -135,7 +135,7 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
     for (const client of clients) {
       if (client.person === absent) client.leaveFor(GOING_MS + QUIET_MS + 1000);
     }
-    // What happens last is repaired by nothing that comes after it.
+    // The last fault is repaired by nothing that comes after it.
     world.after(world.between(0, GOING_MS), () => faults.beginOfBus());
     await world.run(GOING_MS, isOver);
     workload.stop();
@@ -145,10 +145,11 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
     for (const client of clients) {
       if (client.isAway && client.person !== absent) client.comeBack();
     }
-    // All servers hear each other again, so no later look at the database hides what goes wrong now.
+    // All servers hear each other again, so no later look at the database hides a fault of now.
     await world.run(IN_SYNC_MS - 1000, isOver);
     if (isOver()) break;
     await checks.views();
+    schedules.claim();
     const isUnheard = schedules.rule();
     await world.run(RULED_MS - 1000, isOver);
     checks.probe();
@@ -170,7 +171,7 @@ export async function simulate(seed: number, ms: number): Promise<Result> {
   for (const { chat } of libraries) chat.close();
   for (const server of servers) server.process.kill();
   crypto.randomUUID = randomUUID;
-  postgres.close();
+  await postgres.close();
   process.off('unhandledRejection', onRejection);
   const { story, time } = world;
   return { seed, time, hash: story.hash, lines: story.count, faults: faults.counts, world };

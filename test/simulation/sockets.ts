@@ -15,8 +15,10 @@ export interface ClientEnd {
 /** How much may wait to be sent to one client before the runtime closes it, in bytes. */
 const RUNTIME_LIMIT_BYTES = 4 * 1024 * 1024;
 const ABNORMAL = 1006;
+/** How long a server may list a user whose connection is silent: a minute, and the grace period, in milliseconds. */
+const UNNOTICED_MS = 60_000 + 5000;
 
-/** The sockets of one server: what `Bun.serve` does for a gateway. */
+/** The sockets of a server, as `Bun.serve` has them for a gateway. */
 export class Sockets implements PubSubServer {
   readonly #topics = new Map<string, Set<Line>>();
   readonly open = new Set<Line>();
@@ -65,8 +67,8 @@ export class Sockets implements PubSubServer {
 /** A connection between a client and a server: frames arrive in order, later, or not at all. */
 export class Line {
   readonly #subscriptions = new Set<string>();
-  /** Nothing arrives any more, in either direction, and neither side notices. */
-  #isSilent = false;
+  /** Since then nothing arrives any more, in either direction, and neither side notices. */
+  #silentSince: number | undefined;
   /** The client has stopped reading. */
   #isHeld = false;
   /** The time of the last release. */
@@ -89,7 +91,7 @@ export class Line {
     this.healthySince = this.world.time;
     const line = this;
     const ws = {
-      data: { handshake: { identity, address }, release() {}, isSilent: false, isLeaving: false },
+      data: { identity, address, isSilent: false, isLeaving: false },
       get subscriptions() {
         return [...line.#subscriptions];
       },
@@ -113,12 +115,19 @@ export class Line {
 
   /** Whether frames arrive. */
   get isHealthy(): boolean {
-    return this.#isOpenAtClient && this.#isOpenAtServer && !this.#isSilent && !this.#isHeld;
+    return this.#isOpenAtClient && this.#isOpenAtServer && !this.isSilent && !this.#isHeld;
   }
 
   /** Whether no frame that is sent from now on arrives. */
   get isSilent(): boolean {
-    return this.#isSilent;
+    return this.#silentSince !== undefined;
+  }
+
+  /** Whether the server may still take a silent connection for one of a present user. */
+  get isUnnoticed(): boolean {
+    const { world, process } = this.sockets;
+    if (this.#silentSince === undefined || !process.isAlive) return false;
+    return world.time - this.#silentSince < UNNOTICED_MS;
   }
 
   toClient(text: string): void {
@@ -148,7 +157,7 @@ export class Line {
   /** The connection breaks. @param isSilent whether neither side notices */
   break(isSilent: boolean): void {
     if (isSilent) {
-      this.#isSilent = true;
+      this.#silentSince ??= this.world.time;
       return;
     }
     this.close();
@@ -172,7 +181,7 @@ export class Line {
     const arrive = () => {
       this.#toClientAt = Math.max(this.#toClientAt, this.world.time + this.world.delay(5));
       this.world.after(this.#toClientAt - this.world.time, () => {
-        if (!this.#isSilent && this.#isOpenAtClient) run();
+        if (!this.isSilent && this.#isOpenAtClient) run();
       });
     };
     if (this.#isHeld) this.#held.push({ bytes, arrive });
@@ -181,7 +190,7 @@ export class Line {
 
   #atServer(ms: number, run: () => void): void {
     this.world.after(ms, () => {
-      if (this.#isSilent) return;
+      if (this.isSilent) return;
       this.sockets.process.deliver(() => {
         if (this.#isOpenAtServer) run();
       });
@@ -205,7 +214,7 @@ export class Line {
     });
     // The runtime calls the handler after the one that closes.
     this.#atServer(0, () => this.#closedAtServer());
-    if (this.#isSilent) this.sockets.process.deliver(() => this.#closedAtServer());
+    if (this.isSilent) this.sockets.process.deliver(() => this.#closedAtServer());
   }
 
   #closedAtServer(): void {

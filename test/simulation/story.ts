@@ -39,7 +39,7 @@ export class Story {
     return this.#hash.copy().digest('hex');
   }
 
-  /** The latest lines that tell how the breach came about: what failed, what was ruled, and what its victim did and saw. */
+  /** The latest lines that tell how the breach came about: faults, changes of rights, and the frames of its victim. */
   latest(count: number, pattern = this.#relevant): string[] {
     const short = (line: string) =>
       line.replaceAll(/\b0{8}-0000-4000-8000-0*|\be+-e+-e+-e+-e+/g, '#');

@@ -16,23 +16,23 @@ export interface Stored {
   reactions: string;
 }
 
-/** A stored message, to be compared with what a client has. */
+/** A stored message, to be compared with a client's. */
 export function describeStored({ seq, rev, content, isDeleted, reactions }: Stored): string {
   return `${seq} ${rev} ${content} ${isDeleted} ${reactions}`;
 }
 
-/** Contract 4, promise 9: for so long a right that has ended may be used, in milliseconds. */
+/** Rule 9 of delivery: for so long a right that has ended may be used, in milliseconds. */
 const CONVERGES_MS = 5000;
-/** What a look-up may take, and the way of a frame. */
+/** The time for a look-up and for the way of a frame. */
 const SLACK_MS = 1500;
-/** The same promise: for so long a right that has ended lets a user in, or write, and the way of the news. */
+/** The same rule: for so long a right that has ended lets a user in, or write, and the way of the news. */
 const ASKS_WITHIN_MS = 1000 + 300;
 
 /** Statements that may change a right. */
 export const CHANGES_RIGHTS =
   /"room_people"|"is_private" =|delete from "rooms"|"banned_at" =|insert into "rooms"/;
 
-/** What the database has, and since when nobody may read what. */
+/** The state of the database, and the times since which users may not read or write. */
 export class Truth {
   /** By user and room: the time since which the user may not read it; a missing one may. */
   #refusedSince = new Map<string, number>();
@@ -46,7 +46,7 @@ export class Truth {
     private readonly rooms: string[],
   ) {}
 
-  /** A statement was carried out. */
+  /** A statement has found or written rows. */
   async look(text: string): Promise<void> {
     if (!CHANGES_RIGHTS.test(text) || /^\s*select/.test(text)) return;
     const [before, mutedBefore] = [this.#refusedSince, this.#mutedSince];

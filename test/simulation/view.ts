@@ -73,7 +73,7 @@ export class View {
   }
 }
 
-/** A message as a client has it, to be compared with what is stored. */
+/** A message as a client has it, to be compared with the stored one. */
 export function describe({ seq, rev, content, deletedAt, reactions = [] }: Described): string {
   const reacted = reactions.map(({ emoji, usernames }) => `${emoji}${usernames.join(',')}`);
   return `${seq} ${rev} ${content} ${deletedAt !== undefined} ${reacted.join(' ')}`;

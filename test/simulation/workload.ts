@@ -25,14 +25,14 @@ interface WorkloadParts {
   libraries: Library[];
 }
 
-/** What the users and the operators do, one thing after the other. */
+/** The actions of the users and the operators, in turn. */
 export class Workload {
   #count = 0;
   #isRunning = false;
 
   constructor(private readonly parts: WorkloadParts) {}
 
-  /** What nobody has said yet. */
+  /** A content that no message has yet. */
   nextContent(): string {
     this.#count += 1;
     return `m${this.#count}`;
@@ -122,7 +122,7 @@ export class Workload {
         for (let n = 0; n < 5; n++) client.post({ room }, `${content}.${n}`);
         return;
       default:
-        client.post({ room }, content);
+        client.post({ room }, content, world.once(3) ? `${content}, corrected` : undefined);
     }
   }
 

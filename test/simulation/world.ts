@@ -57,7 +57,7 @@ export class World {
     return `00000000-0000-4000-8000-${this.#ids.toString(16).padStart(12, '0')}`;
   }
 
-  /** Runs something after `ms` milliseconds; what is due at one time runs in the order in which it was set. */
+  /** Runs something after `ms` milliseconds; functions due at one time run in the order in which they were set. */
   after(ms: number, run: () => unknown): () => void {
     this.#order += 1;
     const event = { due: this.time + Math.max(0, ms), order: this.#order, run };

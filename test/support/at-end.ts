@@ -2,7 +2,7 @@ import { afterAll } from 'bun:test';
 
 const ends: (() => Promise<unknown>)[] = [];
 
-/** Ends what the files of a run share, once the last of them is done. */
+/** Ends the parts that the files of a run share, once the last of them is done. */
 export function atEnd(end: () => Promise<unknown>): void {
   ends.push(end);
 }

@@ -4,7 +4,7 @@ import { type CuttableProxy, cuttableProxy } from './cuttable-proxy.ts';
 import { freePort } from './free-port.ts';
 import { type OwnService, ownPostgres, ownRedis } from './own-services.ts';
 import { type Heal, postgresFaults } from './postgres-faults.ts';
-import { startReady } from './process.ts';
+import { restartReady, startReady } from './process.ts';
 
 /** A server process, with a proxy in front of its Redis and its Postgres. */
 export interface ClusterServer extends Awaited<ReturnType<typeof startReady>> {
@@ -34,7 +34,7 @@ export class BreakableCluster {
       begin: async (server) => {
         server.kill('SIGKILL');
         await server.exited;
-        Object.assign(server, await startReady(server.settings));
+        Object.assign(server, await restartReady(server.settings));
         return undefined;
       },
     },
@@ -123,7 +123,9 @@ export class BreakableCluster {
       };
       return { settings, proxies, isStopped: false, ...(await startReady(settings)) };
     };
-    const servers = await Promise.all(Array.from({ length: count }, start));
+    const servers: ClusterServer[] = [];
+    // One after the other, which a busy machine can do in time.
+    while (servers.length < count) servers.push(await start());
     return new BreakableCluster(redis, postgres, servers);
   }
 

@@ -7,7 +7,7 @@ export async function bundle(path: string): Promise<string> {
   const { outputs } = await Bun.build({
     entrypoints: [join(root, path)],
     target: 'browser',
-    // React says what is wrong, and renders twice in strict mode, only while it is developed with.
+    // React explains faults, and renders twice in strict mode, only in its development build.
     define: { 'process.env.NODE_ENV': '"development"' },
   });
   const [script] = outputs;

@@ -3,7 +3,7 @@ import { parseServerFrame } from './server-frame.ts';
 
 type Basic = Extract<ServerFrame, { type: 'message'; timestamp: string }>;
 type Full = Extract<ServerFrame, { type: 'message'; createdAt: string }>;
-/** A message of either protocol: what both have is there. */
+/** A message of either protocol: the fields of both are there. */
 type Message = Pick<Basic, keyof Basic & keyof Full> & Partial<Basic & Full>;
 type FrameOf<T extends ServerFrame['type']> = T extends 'message'
   ? Message

@@ -8,7 +8,7 @@ interface View {
   rev: number;
   epoch?: string;
   messages: Map<number, Message>;
-  /** In the room on the open connection, out of it, or between: what comes meanwhile is in the reply. */
+  /** In the room on the open connection, out of it, or between: changes that come meanwhile are in the reply. */
   state: 'out' | 'joining' | 'live';
 }
 
@@ -43,7 +43,7 @@ export class Device {
   #socket: WebSocket | undefined;
   readonly #settling = new Map<string, () => void>();
 
-  /** @param holes whether a hole in what comes live is to be resumed; otherwise it is a breach */
+  /** @param holes whether a hole in the live changes is to be resumed; otherwise it is a breach */
   constructor(
     readonly author: Author,
     rooms: string[],
@@ -187,7 +187,7 @@ export class Device {
     this.join(message.room);
   }
 
-  /** Live each change is the next one; in what a join brings, those are missing that a later one replaced. */
+  /** Live, each change is the next one; the reply to a join lacks those that a later one replaced. */
   #take(view: View, message: Message, which: 'next' | 'any'): void {
     const { rev = 0, room, id, type, seq } = message;
     if (which === 'next' ? rev !== view.rev + 1 : rev <= view.rev) {

@@ -118,7 +118,7 @@ function* steps(): Generator<[instruction: string, rest: string]> {
   }
 }
 
-/** A path of the build context: what .dockerignore lets through. */
+/** A path of the build context, which .dockerignore limits. */
 function inContext(path: string): string {
   const allowed = readFileSync(join(root, '.dockerignore'), 'utf8')
     .split('\n')

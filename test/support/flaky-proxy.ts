@@ -10,7 +10,7 @@ export interface FlakyProxy {
   cutInTheMiddle(): void;
   /** Takes new connections, and passes nothing on, until it is false again. */
   isStalled: boolean;
-  /** Passes on what clients send, and no answers. */
+  /** Passes on the bytes of clients, and no answers. */
   isMute: boolean;
   /** Refuses all connections, as without a network. */
   isAway: boolean;

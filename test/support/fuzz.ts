@@ -59,7 +59,7 @@ const odd = fc.oneof(
   deep,
 );
 
-/** Mostly what a schema asks for, now and then something else. */
+/** Mostly a value that fits a schema, now and then another one. */
 export function near(schema: Schema): fc.Arbitrary<unknown> {
   return fc.oneof(
     { weight: 8, arbitrary: fitting(schema) },

@@ -16,7 +16,7 @@ interface Shown {
   live: number[];
 }
 
-/** Two users who write to each other, and have joined no direct room. */
+/** Two users that write to each other, and have joined no direct room. */
 const PAIR = ['eve', 'fay'] as const;
 const SAY_EVERY_MS = 250;
 const AGAIN_MS = 50;

@@ -1,4 +1,4 @@
-/** `bun open-embedded.ts <folder> <timeout>`: opens the embedded database, closes it, and says what came of it. */
+/** `bun open-embedded.ts <folder> <timeout>`: opens the embedded database, closes it, and prints the outcome. */
 import { openEmbedded } from '../../src/db/embedded.ts';
 
 const [folder = '', timeout] = process.argv.slice(2);

@@ -86,7 +86,7 @@ export class Operation {
   /**
    * A request as the examples have it, but for some of its fields.
    *
-   * @param values by name; what is undefined is left out
+   * @param values by name; undefined ones are left out
    */
   request(
     url: string,

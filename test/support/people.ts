@@ -54,7 +54,7 @@ export async function makeScene(server: TestServer, isSaid = false): Promise<Sce
   return { open, closed, owner, ownerToken, ana, again, guest, said };
 }
 
-/** An account that is a member of both rooms, and what else the owner makes of it. */
+/** An account that is a member of both rooms, perhaps muted or banned by the owner. */
 async function member(scene: Scene, server: TestServer, more: string[] = []): Promise<Someone> {
   const self = fresh('member');
   const token = await mint({ sub: self });

@@ -60,6 +60,15 @@ export async function startReady(settings: Record<string, string>, project = roo
   return { ...server, url, ws: `${url.replace('http', 'ws')}/ws` };
 }
 
+/** Starts it as its supervisor would: once more where a busy machine left the database's answer unread for too long. */
+export async function restartReady(settings: Record<string, string>) {
+  return startReady(settings).catch((error: Error) => {
+    if (!error.message.includes('the database did not answer in time')) throw error;
+    console.warn('a server was started twice');
+    return startReady(settings);
+  });
+}
+
 /** A folder that is gone when the tests of the file are done. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'ws-chat-test-'));

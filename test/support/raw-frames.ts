@@ -10,7 +10,7 @@ export interface RawFrame {
   rsv: number;
 }
 
-/** How long a test waits for what should come, in milliseconds. */
+/** How long a test waits for expected frames, in milliseconds. */
 const PATIENCE_MS = 4000;
 
 /** A frame as a client sends it, right or wrong. */

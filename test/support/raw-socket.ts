@@ -12,7 +12,7 @@ export interface RawSocket {
 
 /**
  * @param headers more lines for the handshake
- * @param options `isReading` false: nothing is read of what the server sends
+ * @param options `isReading` false: nothing from the server is read
  */
 export async function rawSocket(
   url: string,
@@ -65,7 +65,7 @@ function textFrame(text: string): Uint8Array {
   return new Uint8Array([0x81, 0x80 | payload.length, 0, 0, 0, 0, ...payload]);
 }
 
-/** A close frame is the last: 0x88, the length of what follows, a code and a reason in ASCII. */
+/** A close frame is the last: 0x88, the length of the rest, a code and a reason in ASCII. */
 function codeAtEnd(tail: Buffer): number | undefined {
   for (let at = tail.length - 4; at >= 0; at--) {
     if (tail[at] === 0x88 && tail[at + 1] === tail.length - at - 2)

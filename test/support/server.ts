@@ -19,7 +19,7 @@ export interface TestServer {
   routes: { method: string; path: string }[];
   /** A raw WebSocket client of this server, which may show a token with the handshake. */
   connect(token?: string): Promise<Client>;
-  /** A client that has joined and read its welcome and what came before it. */
+  /** A client that has joined and read its welcome and the frames before it. */
   join(username: string, room: string): Promise<Client>;
   /** The same in protocol 1, with a token if the name is an account's. */
   enter(username: string, room: string, token?: string): Promise<Client>;

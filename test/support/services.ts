@@ -1,16 +1,15 @@
 import { afterAll, test } from 'bun:test';
 import { SQL } from 'bun';
-
-const POSTGRES = process.env.TEST_POSTGRES_URL ?? 'postgres://postgres@127.0.0.1:5432/postgres';
+import { POSTGRES_URL } from './postgres-url.ts';
 
 /** Whether a Postgres answers; without one the tests that need it are skipped, and say so. */
-export const hasPostgres = await answers(POSTGRES);
+export const hasPostgres = await answers(POSTGRES_URL);
 
 /**
  * A test that needs services that this machine may lack. Then it is skipped with a line that names the
  * missing ones, or fails where `REQUIRE_SERVICES=1` says that all of it is there.
  *
- * @param needs each service by its name, and what was found of it
+ * @param needs each service by its name, and whether it was found
  */
 export function testWith(needs: Record<string, unknown>) {
   const missing = Object.keys(needs)
@@ -27,7 +26,7 @@ export function testWith(needs: Record<string, unknown>) {
     });
 }
 
-export const postgres = { [`a Postgres at ${POSTGRES}`]: hasPostgres };
+export const postgres = { [`a Postgres at ${POSTGRES_URL}`]: hasPostgres };
 export const testWithPostgres = testWith(postgres);
 
 /** Enough for a server, and few, as many servers and other programs share that Postgres. */
@@ -38,14 +37,14 @@ export async function freshPostgres(): Promise<string> {
   const name = `ws_chat_test_${crypto.randomUUID().replaceAll('-', '')}`;
   await asAdmin(`create database ${name}`);
   afterAll(() => asAdmin(`drop database if exists ${name} with (force)`));
-  const url = new URL(POSTGRES);
+  const url = new URL(POSTGRES_URL);
   url.pathname = `/${name}`;
   url.searchParams.set('max', `${CONNECTIONS}`);
   return url.href;
 }
 
 async function asAdmin(statement: string): Promise<void> {
-  const admin = new SQL(POSTGRES, { max: 1 });
+  const admin = new SQL(POSTGRES_URL, { max: 1 });
   await admin.unsafe(statement);
   await admin.close();
 }

@@ -109,9 +109,13 @@ export class Town {
         return;
       case 'claim': {
         if (person.token) return;
+        const credentials = await this.#credentials(person.name);
         const claim = { username: person.name, password: PASSWORD };
-        const status = await fetchStatus(url, 'POST', '/users', undefined, claim);
-        if (status === 201 && isKept) await this.#renew(person);
+        // By the first token of the name, or by a password.
+        const status = isRare
+          ? await fetchStatus(url, 'GET', '/rooms', credentials.token)
+          : await fetchStatus(url, 'POST', '/users', undefined, claim);
+        if ([200, 201].includes(status) && isKept) Object.assign(person, credentials);
         return;
       }
       case 'again':
@@ -193,11 +197,15 @@ export class Town {
     return person;
   }
 
-  /** Issues another token, later than what has ended the one before. */
   async #renew(person: Townsman): Promise<void> {
+    Object.assign(person, await this.#credentials(person.name));
+  }
+
+  /** Issues a token, later than the change that has ended the one before. */
+  async #credentials(name: string): Promise<Pick<Townsman, 'token' | 'issuedAt'>> {
     await Bun.sleep(20);
-    person.issuedAt = Date.now();
-    person.token = await mint({ sub: person.name, iat: person.issuedAt / 1000 }, this.secret);
+    const issuedAt = Date.now();
+    return { issuedAt, token: await mint({ sub: name, iat: issuedAt / 1000 }, this.secret) };
   }
 
   #makeRoom(url: string, name: string, isPrivate = false): Promise<number> {

@@ -1,5 +1,5 @@
 import { flakyProxy } from './flaky-proxy.ts';
-import { startReady } from './process.ts';
+import { restartReady, startReady } from './process.ts';
 import type { seeded } from './random.ts';
 
 /** How long the network is away, or the server hangs, at most, in milliseconds. */
@@ -16,7 +16,7 @@ export async function unreliableServer(
   const restart = async (signal: 'SIGKILL' | 'SIGTERM') => {
     server.kill(signal);
     await server.exited;
-    server = await startReady({ ...settings, PORT: new URL(url).port });
+    server = await restartReady({ ...settings, PORT: new URL(url).port });
   };
   return {
     /** Of the server itself: the same after a restart. */

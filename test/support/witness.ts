@@ -26,7 +26,7 @@ export class Witness {
   }
 
   /**
-   * @param by what is sent: a message needs the database
+   * @param by the kind of frame: a message needs the database
    * @returns the longest time, in milliseconds, that a pong or an ack took while something was done
    */
   async delayDuring(act: () => Promise<unknown>, by: 'ping' | 'message'): Promise<number> {
@@ -65,7 +65,7 @@ export class Witness {
       const before = loopTimeOf(this.pid);
       const delay = await this.delayDuring(act, by);
       const worked = loopTimeOf(this.pid) - before;
-      // A pong waits for the event loop alone: what is longer than its work is the machine's delay.
+      // A pong waits for the event loop alone: the time beyond its work is the machine's delay.
       const isOfLoop = by === 'ping' && worked < delay;
       least = Math.min(least, isOfLoop ? worked : delay);
     }

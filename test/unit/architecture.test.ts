@@ -142,6 +142,11 @@ test('the client library takes only types of the protocol and the errors, and ne
   expect(foreign).toEqual([]);
 });
 
+test('no file has more than 300 lines', () => {
+  const long = files.filter((file) => codeOf(file).trimEnd().split('\n').length > 300);
+  expect(long).toEqual([]);
+});
+
 test('no folder holds more than a fifth of the lines', () => {
   const lines = new Map<string, number>();
   for (const file of files) {

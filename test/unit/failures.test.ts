@@ -2,7 +2,7 @@ import { expect, test } from 'bun:test';
 import { DrizzleQueryError } from 'drizzle-orm';
 import { isOutcomeUnknown, sqlState, toChatError } from '../../src/db/failures.ts';
 
-/** An error as Drizzle hands it on, over what a driver threw. */
+/** An error as Drizzle hands it on, around the error of a driver. */
 const failed = (cause: object) =>
   new DrizzleQueryError('select 1', [], Object.assign(new Error('failed'), cause));
 

@@ -8,7 +8,7 @@ function change(seq: number, rev = seq): StoredMessage {
   return { id: seq, room: 'general', seq, rev, createdAt, ...who };
 }
 
-/** Which of some changes, the first behind `rev` 5, protocol 0 is shown. */
+/** The `seq`s of the changes that protocol 0 is shown, of some after `rev` 5. */
 function shownOf(changes: StoredMessage[]): number[] {
   const shown = new ShownMessages();
   let before = 5;

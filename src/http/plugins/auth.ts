@@ -27,7 +27,7 @@ export function credentialOf(
 ): string | undefined {
   const { authorization } = headers;
   const [, bearer] = /^Bearer +([^\s]+)$/i.exec(authorization ?? '') ?? [];
-  const inQuery = url === undefined ? [] : new URL(url).searchParams.getAll('token');
+  const inQuery = url?.includes('?') ? new URL(url).searchParams.getAll('token') : [];
   if (authorization === undefined && inQuery.length === 0) return undefined;
   const [shown] = authorization === undefined ? inQuery : [bearer];
   if (inQuery.length > 1 || shown === undefined || shown === '') {

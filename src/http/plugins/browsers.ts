@@ -35,6 +35,13 @@ interface BrowserSettings {
   trustProxy?: Settings['trustProxy'];
 }
 
+/** The parts of CORS that are the same for all pages of allowed origins. */
+const CORS = {
+  methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
+  allowedHeaders: ['authorization', 'content-type', 'last-event-id'],
+  exposeHeaders: ['link', 'retry-after', 'www-authenticate'],
+};
+
 /** Methods that change nothing; CORS keeps their replies from pages of other origins. */
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
@@ -50,9 +57,7 @@ export function browsers({ allowedOrigins, trustProxy }: BrowserSettings) {
         origin: allowedOrigins,
         // There are no cookies, and scripts send tokens themselves.
         credentials: false,
-        methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'],
-        allowedHeaders: ['authorization', 'content-type', 'last-event-id'],
-        exposeHeaders: ['link', 'retry-after', 'www-authenticate'],
+        ...CORS,
         maxAge: 600,
       }),
     )
@@ -61,6 +66,24 @@ export function browsers({ allowedOrigins, trustProxy }: BrowserSettings) {
       const peer = server?.requestIP(request)?.address ?? '';
       checkOrigin(request, originOf(request, peer, trustProxy).isSecure, allowedOrigins);
     });
+}
+
+/** The headers of {@link browsers}, for replies that its hooks do not see. */
+export function browserHeaders(allowedOrigins: '*' | string[]) {
+  const common = {
+    ...SECURITY_HEADERS,
+    'access-control-allow-headers': CORS.allowedHeaders.join(', '),
+    'access-control-allow-methods': CORS.methods.join(', '),
+    'access-control-expose-headers': CORS.exposeHeaders.join(', '),
+  };
+  const toAll = { ...common, 'access-control-allow-origin': '*', vary: '*' };
+  const toOne = { ...common, vary: 'Origin' };
+  return ({ headers }: Request): Record<string, string> => {
+    if (allowedOrigins === '*') return toAll;
+    const origin = headers.get('origin');
+    const isAllowed = origin !== null && allowedOrigins.includes(origin);
+    return isAllowed ? { ...toOne, 'access-control-allow-origin': origin } : toOne;
+  };
 }
 
 /**

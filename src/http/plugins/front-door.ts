@@ -7,12 +7,17 @@ import { rootMessage } from '../../lib/root-cause.ts';
 import type { Limits } from '../../limits/limits.ts';
 import type { Logger } from '../../log.ts';
 import { bodyTooLong, MAX_BODY_BYTES } from '../input.ts';
-import { SECURITY_HEADERS } from './browsers.ts';
+import { browserHeaders } from './browsers.ts';
 import { problemResponse } from './problems.ts';
-import { originOf } from './proxies.ts';
+import { type Origin, originOf } from './proxies.ts';
 
-type Handle = (request: Request) => Response | Promise<Response>;
+/** Undefined for a handshake that was accepted. */
+type Reply = Response | undefined;
+type Handle = (request: Request) => Reply | Promise<Reply>;
 
+const WS_PATH = '/ws';
+/** The path of a URL that the runtime has resolved. */
+const PATH = /^[^:]+:\/\/[^/]*([^?#]*)/;
 /** Requests for these are not counted, since load balancers send them at their own rate. */
 const PROBE_PATHS = new Set(['/health', '/ready']);
 /** Load balancers may request these by HTTP/1.0, without a `Host`. */
@@ -21,49 +26,74 @@ const PROBE_URL = /^\/(health|ready)(\?|$)/;
 /** The cost of a request beside its body, in bytes. */
 const REQUEST_COST = 4096;
 
+interface FrontDoorParts {
+  limits: Limits;
+  log: Logger;
+  settings: Pick<Settings, 'allowedOrigins' | 'trustProxy'>;
+  /** Turns a handshake into a WebSocket. @throws {ChatError} at once or later, when it is refused */
+  connect(request: Request, origin: Origin): Promise<void>;
+}
+
 /**
  * Wraps all routes. Requests without a readable URL (a bad `Host`, none, `CONNECT *`) are refused at once and
- * counted; uncaught errors become `internal` without details; the unanswered bytes of a network are bounded. For Elysia's `wrap`.
+ * counted; uncaught errors become `internal` without details; the unanswered bytes of a network are bounded.
+ * Handshakes are answered here, before all hooks, since refusing them in the routes takes four times as long. For
+ * Elysia's `wrap`.
  *
  * @param server defined once the app listens
  */
 export function frontDoor(
-  {
-    limits,
-    log,
-    settings,
-  }: { limits: Limits; log: Logger; settings: Pick<Settings, 'trustProxy'> },
+  { limits, log, settings, connect }: FrontDoorParts,
   server: () => Pick<Server<unknown>, 'requestIP'> | null,
 ) {
-  const refuse = (address: string, reason: ChatError): Response => {
+  const headersOf = browserHeaders(settings.allowedOrigins);
+  const respond = (request: Request, error: ChatError): Response =>
+    problemResponse(error, { headers: headersOf(request) });
+  const refuse = (request: Request, address: string, reason: ChatError): Response => {
     try {
       limits.checkRequest(address);
-      return respond(reason);
+      return respond(request, reason);
     } catch (error) {
-      return respond(toChatError(error));
+      return respond(request, toChatError(error));
     }
   };
   const peerOf = (request: Request) => server()?.requestIP(request)?.address ?? '';
-  const fail = (error: unknown): Response => {
-    log.error({ state: sqlState(error), reason: rootMessage(error) }, 'a request failed');
-    return respond(new ChatError('internal', 'The server has a fault, which it has logged.'));
+  const fail = (request: Request, error: unknown): Response => {
+    const failure = toChatError(error);
+    if (failure.code === 'internal') {
+      log.error({ state: sqlState(error), reason: rootMessage(error) }, 'a request failed');
+    }
+    return respond(request, failure);
+  };
+  const open = (request: Request, origin: Origin): Reply | Promise<Reply> => {
+    const answered = (refusal?: Response) => {
+      log.debug({ method: 'GET', route: WS_PATH, status: refusal?.status ?? 101 }, 'request');
+      return refusal;
+    };
+    const refused = (error: unknown) => answered(fail(request, error));
+    try {
+      return connect(request, origin).then(() => answered(), refused);
+    } catch (error) {
+      return refused(error);
+    }
   };
   const bounded = (request: Request, handle: Handle) => {
     if (isProbe(request)) return handle(request);
-    const { address } = originOf(request, peerOf(request), settings.trustProxy);
+    const origin = originOf(request, peerOf(request), settings.trustProxy);
+    const { address } = origin;
     const bytes = bodyBytes(request);
     // Answered before it is read.
-    if (bytes > MAX_BODY_BYTES) return refuse(address, bodyTooLong());
+    if (bytes > MAX_BODY_BYTES) return refuse(request, address, bodyTooLong());
     const load = limits.inFlight(address);
     const cost = REQUEST_COST + bytes;
-    if (!load.take(cost)) return refuse(address, overloaded());
+    if (!load.take(cost)) return refuse(request, address, overloaded());
     try {
-      const response = handle(request);
+      const response = isHandshake(request) ? open(request, origin) : handle(request);
       if (!(response instanceof Promise)) {
         load.give(cost);
         return response;
       }
-      return response.catch(fail).finally(() => load.give(cost));
+      return response.catch((error) => fail(request, error)).finally(() => load.give(cost));
     } catch (error) {
       load.give(cost);
       throw error;
@@ -77,9 +107,9 @@ export function frontDoor(
         const isOldProbe = method === 'GET' && !headers.get('host') && PROBE_URL.test(url);
         if (isOldProbe) return handle(new Request(`http://localhost${url}`));
         // Forwarded addresses are not trusted here, since no proxy would have sent this.
-        return refuse(peerOf(request), unreadable());
+        return refuse(request, peerOf(request), unreadable());
       } catch (error) {
-        return fail(error);
+        return fail(request, error);
       }
     };
 }
@@ -99,24 +129,13 @@ function bodyBytes({ headers }: Request): number {
   return Number.parseInt(headers.get('content-length') ?? '0', 10);
 }
 
-function respond(error: ChatError): Response {
-  const response = problemResponse(error);
-  for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.headers.set(name, value);
-  return response;
-}
-
-/** Counts the requests of each address before any other work; handshakes are counted when they fail. */
+/** Counts the requests of each address before any other work; {@link frontDoor} has answered the handshakes. */
 export function requestLimit(limits: Limits, trustProxy: Cidr[] | undefined) {
   return new Elysia({ name: 'request-limit' }).onRequest(({ request, server }) => {
-    if (isUncounted(request)) return;
+    if (isProbe(request)) return;
     const peer = server?.requestIP(request)?.address ?? '';
     limits.checkRequest(originOf(request, peer, trustProxy).address);
   });
-}
-
-/** Probes, and handshakes, which have limits of their own. */
-function isUncounted(request: Request): boolean {
-  return isProbe(request) || (isAt(request, (path) => path === '/ws') && isHandshake(request));
 }
 
 /** Whether a request is a probe of a load balancer. */
@@ -128,11 +147,13 @@ function isAt(request: Request, isIt: (path: string) => boolean): boolean {
   // The runtime routes by the raw path (`/users/..\\ws`), but shows the resolved one (`/ws`).
   const { params = {} } = request as { params?: object };
   if (Object.keys(params).length > 0 || request.method !== 'GET') return false;
-  return isIt(new URL(request.url).pathname);
+  return isIt(PATH.exec(request.url)?.[1] as string);
 }
 
 /** Whether a request asks for a WebSocket: RFC 6455, section 4.2.1. */
-export function isHandshake({ headers }: Request): boolean {
+function isHandshake(request: Request): boolean {
+  if (!isAt(request, (path) => path === WS_PATH)) return false;
+  const { headers } = request;
   const connection = headers.get('connection')?.toLowerCase().split(',') ?? [];
   const isUpgrade = connection.some((option) => option.trim() === 'upgrade');
   return isUpgrade && headers.get('upgrade')?.toLowerCase() === 'websocket';

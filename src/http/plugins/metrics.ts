@@ -1,6 +1,7 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { Bus } from '../../bus/bus.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { Histogram } from './histogram.ts';
 
 /** The parts that a scrape reads. */
 export interface Measured {
@@ -10,9 +11,6 @@ export interface Measured {
   /** Undefined without `REDIS_URL`. */
   isConnected: (() => boolean) | undefined;
 }
-
-/** The upper bounds of the histograms, in seconds: from an idle server on a fast disk to the longest wait for an answer. */
-const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 
 /** The metrics of the process, shared by all servers in it. */
 let ofProcess: Registry | undefined;
@@ -52,7 +50,7 @@ export function createMetrics(
     registers,
   });
   const histogram = (name: string, help: string) =>
-    new Histogram({ name: `ws_chat_${name}_seconds`, help, buckets: SECONDS, registers });
+    new Histogram(`ws_chat_${name}_seconds`, help).register(registry);
   const acks = histogram(
     'ack',
     'From the arrival of a message over a WebSocket to its ack, the commit included',
@@ -67,8 +65,14 @@ export function createMetrics(
     messages: ({ messages }) => {
       changes.inc(messages.length);
       const now = clock.now();
+      // Messages that were committed together have one time.
+      let at: string | undefined;
+      let delay = 0;
       for (const { createdAt, seq, rev } of messages) {
-        if (seq === rev) deliveries.observe(Math.max(0, now - Date.parse(createdAt)) / 1000);
+        if (seq !== rev) continue;
+        if (createdAt !== at) delay = Math.max(0, now - Date.parse(createdAt)) / 1000;
+        at = createdAt;
+        deliveries.observe(delay);
       }
     },
     resync: () => resyncs.inc(),

@@ -39,12 +39,16 @@ export function problems(log: Logger, routes: Route[]) {
       }
       // For hooks after the response, such as the log.
       set.status = errorCodes[failure.code].status;
-      return problemResponse(failure, allowed);
+      return problemResponse(failure, { allowed });
     },
   );
 }
 
-export function problemResponse(failure: ChatError, allowed: string[] = []): Response {
+/** @param reply `allowed`: the methods of the path, for a 405; `headers`: further headers */
+export function problemResponse(
+  failure: ChatError,
+  { allowed = [], headers }: { allowed?: string[]; headers?: Record<string, string> },
+): Response {
   const { code, message, retryAfter } = failure;
   const { status, title } = errorCodes[code];
   const problem: Problem = {
@@ -59,6 +63,7 @@ export function problemResponse(failure: ChatError, allowed: string[] = []): Res
   return Response.json(problem, {
     status,
     headers: {
+      ...headers,
       'content-type': 'application/problem+json',
       // RFC 9110: these go with every 401, 405 and 426.
       ...(status === 401 && { 'www-authenticate': 'Bearer' }),

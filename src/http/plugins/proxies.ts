@@ -1,6 +1,10 @@
 import { Elysia } from 'elysia';
 import type { Cidr } from '../../config.ts';
+import { LruMap } from '../../lib/lru-map.ts';
 import { type Address, isIn, parseAddress } from '../../limits/address.ts';
+
+/** Parsed addresses of peers: parsing one takes as long as verifying a token. */
+const peers = new LruMap<string, Address | undefined>(1000);
 
 /** The origin of a request, as far as it can be trusted. */
 export interface Origin {
@@ -26,11 +30,12 @@ export type Origins = ReturnType<typeof origins>;
  * @param trusted the proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed
  */
 export function originOf(request: Request, peer: string, trusted: Cidr[] = []): Origin {
-  const peerAddress = parseAddress(peer);
+  const peerAddress = peers.get(peer) ?? parseAddress(peer);
+  peers.set(peer, peerAddress);
   const isTrusted = isIn(trusted, peerAddress);
   const protocol = isTrusted
     ? listOf(request.headers.get('x-forwarded-proto'))[0]?.toLowerCase()
-    : new URL(request.url).protocol.slice(0, -1);
+    : request.url.split(':', 1)[0];
   const address = isTrusted ? clientOf(request, peerAddress, trusted) : peerAddress;
   const isForwarded = request.headers.has('x-forwarded-for') || request.headers.has('forwarded');
   const isLocal = !isForwarded && peerAddress?.range() === 'loopback';

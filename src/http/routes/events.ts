@@ -3,8 +3,7 @@ import { Elysia } from 'elysia';
 import { invalidField } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Keys } from '../../lib/fair-queue.ts';
-import type { Limits } from '../../limits/limits.ts';
-import { readerOf } from '../../limits/reader.ts';
+import { type Limits, readerOf } from '../../limits/limits.ts';
 import type { Hub } from '../../live/hub.ts';
 import type { Cursor } from '../../live/pages.ts';
 import { type LiveRoom, Subscription } from '../../live/room.ts';
@@ -106,12 +105,16 @@ async function enter(
   name: string | undefined,
   onOver: () => void,
 ): Promise<{ live: LiveRoom; leave(): void }> {
-  const ends = [limits.connect(address)];
+  limits.connect(address);
+  const ends = [() => limits.disconnect(address)];
   const leave = () => {
     for (const end of ends.splice(0)) end();
   };
   try {
-    if (identity.kind === 'user') ends.push(await auth.watch(identity, identity.user, onOver));
+    if (identity.kind === 'user') {
+      const watch = await auth.watch(identity, identity.user, { end: onOver });
+      ends.push(() => watch.end());
+    }
     const principal = principalOf(identity);
     const roomName = parseRoomName(name ?? DEFAULT_ROOM);
     return await hub.enter(roomName, {
@@ -119,12 +122,7 @@ async function enter(
       authorize: (known) => rooms.authorize(principal, roomName, 'read', known),
       read: async () => {},
       subscribe: (live, membership) => {
-        const subscription = new Subscription({
-          live,
-          membership,
-          principal: () => principal,
-          onRevoked: onOver,
-        });
+        const subscription = new Subscription(live, membership, { principal, onRevoked: onOver });
         ends.push(() => subscription.end());
         return { live, leave };
       },

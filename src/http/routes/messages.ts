@@ -3,8 +3,8 @@ import { Elysia } from 'elysia';
 import type { ChatService } from '../../chat/chat.service.ts';
 import type { MessageReader } from '../../chat/reader.ts';
 import type { Search } from '../../chat/search.ts';
-import { readerOf } from '../../limits/reader.ts';
-import { StoredMessage } from '../../protocol/message.ts';
+import { readerOf } from '../../limits/limits.ts';
+import { draftOf, StoredMessage } from '../../protocol/message.ts';
 import { problemReplies, usual } from '../../protocol/problems.ts';
 import { NewMessage } from '../../protocol/rest.ts';
 import type { RoomService } from '../../rooms/room.service.ts';
@@ -53,10 +53,10 @@ export function messageRoutes(parts: {
     .post(
       '/messages',
       async ({ identity, origin: { address }, body, set }) => {
-        const { username, room: name, to, id, timestamp, ...draft } = body;
+        const { username, room: name, to, id } = body;
         const author = await auth.authorPrincipal(identity, username, address);
         const room = await chat.resolve(author, { room: name, to });
-        const { message, duplicate } = await chat.post(author, room, { ...draft, clientId: id });
+        const { message, duplicate } = await chat.post(author, room, draftOf(body, id));
         set.status = duplicate ? 200 : 201;
         return message;
       },

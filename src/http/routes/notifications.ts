@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
-import { readerOf } from '../../limits/reader.ts';
+import { readerOf } from '../../limits/limits.ts';
 import type { NotificationService } from '../../notifications/notification.service.ts';
 import { scopeOf } from '../../protocol/identity.ts';
 import { problemReplies, usual } from '../../protocol/problems.ts';

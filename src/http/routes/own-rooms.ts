@@ -1,7 +1,7 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
 import type { ReadCursors } from '../../chat/read-cursors.ts';
-import { readerOf } from '../../limits/reader.ts';
+import { readerOf } from '../../limits/limits.ts';
 import { type Person, scopeOf } from '../../protocol/identity.ts';
 import { problemReplies, usual } from '../../protocol/problems.ts';
 import { OwnRoom } from '../../protocol/rest.ts';

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox';
 import { Elysia } from 'elysia';
-import type { ChatService } from '../../chat/chat.service.ts';
+import type { EphemeralEvents } from '../../chat/ephemeral-events.ts';
 import type { Presence } from '../../live/presence.ts';
 import { checkSignedIn } from '../../protocol/identity.ts';
 import { problemReplies, usual } from '../../protocol/problems.ts';
@@ -18,7 +18,7 @@ import { RoomPage, RoomParams } from '../queries.ts';
 export function roomRoutes(parts: {
   auth: AuthService;
   origins: Origins;
-  chat: ChatService;
+  events: EphemeralEvents;
   roomManager: RoomManager;
   presence: Presence;
 }) {
@@ -131,7 +131,7 @@ export function roomRoutes(parts: {
       '/rooms/:room/events',
       async ({ identity, origin: { address }, params: { room }, body }) => {
         checkSignedIn(identity);
-        await parts.chat.broadcast({ ...principalOf(identity), address }, room, body);
+        await parts.events.broadcastByName({ ...principalOf(identity), address }, room, body);
         return new Response(null, { status: 204 });
       },
       {

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { ChatError, Disconnect } from '../../errors.ts';
+import { ChatError } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { isSameName, missingUsername } from '../../protocol/checks.ts';
 import {
@@ -15,12 +15,16 @@ import {
 import { type Principal, principalOf } from '../../protocol/room.ts';
 import type { UserService } from '../user.service.ts';
 import type { Tokens } from './tokens.ts';
+import { type Holder, Watch } from './watch.ts';
 
 interface AuthParts {
   users: UserService;
   tokens: Tokens;
   clock: Clock;
 }
+
+/** The same for all, since there is one for each open connection. */
+const GUEST: Identity = { kind: 'guest' };
 
 /** Turns credentials into identities and users, and watches how long these hold. */
 export class AuthService {
@@ -59,14 +63,19 @@ export class AuthService {
    * @throws {ChatError} `unauthorized`, `banned`, or `unavailable` when the token cannot be verified now
    */
   async identify(credential: string | undefined): Promise<Identity> {
-    if (credential === undefined) return { kind: 'guest' };
-    // Digests have the same length, and comparing them reveals nothing of the key.
-    if (this.#apiKey && timingSafeEqual(digest(credential), this.#apiKey)) return { kind: 'key' };
+    if (credential === undefined) return GUEST;
+    if (this.#isApiKey(credential)) return { kind: 'key' };
     const token = await this.parts.tokens.read(credential);
     const user = await this.parts.users.ensure(token.username);
     const refused = this.#refusal({ kind: 'user', user, token }, user);
     if (refused) throw refused;
     return { kind: 'user', user: await this.parts.users.claim(user, token.role), token };
+  }
+
+  /** Refuses a token that is bad on its face. @throws {ChatError} as {@link identify}, but at once */
+  checkSignature(credential: string | undefined): void {
+    if (credential === undefined || this.#isApiKey(credential)) return;
+    this.parts.tokens.checkSignature(credential);
   }
 
   /**
@@ -161,34 +170,22 @@ export class AuthService {
    * Watches an open connection: its user may be banned, its token may expire or be ended, the
    * guest's name may become an account's. No change is missed, since the user is checked again once the watch is set up.
    *
-   * @param onEnd is called once, when the identity may no longer act as this user
-   * @returns the function that ends the watch
+   * @param holder is ended once, when the identity may no longer act as this user
    */
-  async watch(
-    identity: Identity,
-    user: UserState,
-    onEnd: (reason: Disconnect) => void,
-  ): Promise<() => void> {
-    const stops: (() => void)[] = [];
-    const release = () => {
-      for (const stop of stops.splice(0)) stop();
-    };
-    const check = (state: UserState) => {
-      const refused = this.#refusal(identity, state);
-      if (!refused || stops.length === 0) return;
-      release();
-      onEnd(new Disconnect(refused));
-    };
-    stops.push(this.parts.users.watch(user.id, check));
-    const expiresAt = identity.kind === 'user' ? identity.token.expiresAt : undefined;
-    if (expiresAt !== undefined) stops.push(this.parts.clock.at(expiresAt, () => check(user)));
+  async watch(identity: Identity, user: UserState, holder: Holder): Promise<Watch> {
+    const watch = new Watch(this.parts, identity, holder, user);
     try {
-      check(await this.parts.users.state(user.username));
+      watch.handle(await this.parts.users.state(user.username));
     } catch (error) {
-      release();
+      watch.end();
       throw error;
     }
-    return release;
+    return watch;
+  }
+
+  #isApiKey(credential: string): boolean {
+    // Digests have the same length, and comparing them reveals nothing of the key.
+    return this.#apiKey !== undefined && timingSafeEqual(digest(credential), this.#apiKey);
   }
 
   #refusal(identity: Identity, user: UserState): ChatError | undefined {

@@ -40,17 +40,31 @@ export class Tokens {
    * @throws {ChatError} `unauthorized`, or `unavailable` when the provider's keys cannot be read
    */
   async read(jwt: string): Promise<Token> {
+    const alg = this.checkSignature(jwt);
+    const { foreign } = this.parts;
+    if (alg !== ALGORITHM && foreign)
+      return toToken(await foreign.verify(jwt).catch(explain), true);
+    const options = { algorithms: [ALGORITHM], currentDate: new Date(this.parts.clock.now()) };
+    const { payload } = await jwtVerify(jwt, this.#secret, options).catch(explain);
+    return toToken(payload, false);
+  }
+
+  /**
+   * Refuses a token with a wrong signature or an algorithm that is not accepted; a foreign signature is left to
+   * {@link read}.
+   *
+   * @returns the algorithm
+   * @throws {ChatError} `unauthorized`
+   */
+  checkSignature(jwt: string): string | undefined {
     if (jwt.length > MAX_LENGTH) throw bad(`is longer than ${MAX_LENGTH} characters`);
     const alg = algorithmOf(jwt);
     if (alg === ALGORITHM) {
       if (!this.#isSigned(jwt)) throw bad('is not valid');
-      const options = { algorithms: [ALGORITHM], currentDate: new Date(this.parts.clock.now()) };
-      const { payload } = await jwtVerify(jwt, this.#secret, options).catch(explain);
-      return toToken(payload, false);
+    } else if (!this.parts.foreign?.accepts(alg)) {
+      throw bad('is signed with an algorithm that is not accepted');
     }
-    const { foreign } = this.parts;
-    if (!foreign?.accepts(alg)) throw bad('is signed with an algorithm that is not accepted');
-    return toToken(await foreign.verify(jwt).catch(explain), true);
+    return alg;
   }
 
   /** Checks the signature at once: `jwtVerify` does it on another thread, at ten times the cost for a flood of bad ones. */

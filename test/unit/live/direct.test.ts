@@ -1,5 +1,6 @@
 import { expect, test } from 'bun:test';
-import { LiveCore, View } from '../../support/live-core.ts';
+import { LiveCore } from '../../support/live-core.ts';
+import { View } from '../../support/room-view.ts';
 
 /** Ana and Ben are connected, and neither has joined their direct room; Cleo is there too. */
 async function coreWithPair() {

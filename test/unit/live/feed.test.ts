@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'bun:test';
-import { LiveCore, View } from '../../support/live-core.ts';
+import { LiveCore } from '../../support/live-core.ts';
 import { seeded } from '../../support/random.ts';
+import { View } from '../../support/room-view.ts';
 
 /** How long the hub waits for a change that is missing, in milliseconds. */
 const HOLE_MS = 50;

@@ -1,9 +1,12 @@
 import { expect, test } from 'bun:test';
-import { LiveCore, View } from '../../support/live-core.ts';
+import { LiveCore } from '../../support/live-core.ts';
 import { chooseSeed, seeded } from '../../support/random.ts';
+import { View } from '../../support/room-view.ts';
 
 const RUNS = 150;
 const STEPS = 120;
+/** How long a direct room that nobody has joined stays open without changes, in milliseconds. */
+const LINGER_MS = 30_000;
 
 interface Client {
   id: string;
@@ -13,7 +16,7 @@ interface Client {
   joining?: Promise<void>;
 }
 
-/** One run: commits, a bus that loses, repeats and turns around, a database that is slow, clients that come and go. */
+/** A run: commits, a bus that loses, repeats and reorders, a slow database, clients that come and go. */
 async function play(seed: number): Promise<string[]> {
   const random = seeded(seed);
   const core = new LiveCore({ presenceGrace: 1 });
@@ -31,7 +34,7 @@ async function play(seed: number): Promise<string[]> {
 
   // Of protocol 0, and there from the first message on.
   await core.send('basic', { type: 'join', username: 'basic' });
-  // Of two people who write to each other, and have joined no direct room.
+  // Two users write to each other, and have joined no direct room.
   const direct = core.database.direct('eve', 'fay');
   await core.join('eve', 'eve');
 
@@ -100,7 +103,7 @@ async function play(seed: number): Promise<string[]> {
       travel(() => core.bus.publish({ kind: 'membership.updated', room, userId, membership }));
     },
   ];
-  // Writing is what most steps do.
+  // Most steps write.
   const weighted = [...steps, ...steps.slice(0, 3), ...steps.slice(0, 2)];
   for (let n = 0; n < STEPS; n++) {
     await random.pick(weighted)();
@@ -139,7 +142,11 @@ async function play(seed: number): Promise<string[]> {
   for (const { id, content, deletedAt } of stored.messages.values()) {
     if (!deletedAt && !shownBasic.includes(id)) wrong.push(`protocol 0 never saw ${content}`);
   }
-  // No later one shows what the bus has lost.
+  // The room is closed, and no later change shows what the bus has lost.
+  await core.clock.advance(2 * LINGER_MS);
+  core.database.post(direct, 'fay', 'lost');
+  core.bus.publish({ kind: 'resync' });
+  await core.clock.advance(5000);
   const shownDirect = core
     .take('eve')
     .flatMap((frame) => (frame.type === 'message' && frame.room === direct ? frame.seq : []));

@@ -173,4 +173,16 @@ describe('rights that change afterwards', () => {
     release();
     core.close();
   });
+
+  test('a ban from the server closes a connection at its next join while news may be missing', async () => {
+    const core = new LiveCore();
+    await core.join('phone', 'ana');
+    core.take('phone');
+    core.database.banFromServer('ana');
+    core.bus.hasAllNews = false;
+    await core.join('phone', 'ana', 'tea');
+    expect(core.take('phone')).toMatchObject([{ type: 'error', code: 'banned', id: 'join' }]);
+    expect(core.closeCode('phone')).toBe(4403);
+    core.close();
+  });
 });
