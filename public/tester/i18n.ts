@@ -23,6 +23,26 @@ export function speak(wanted: Language): void {
   language.set(wanted);
 }
 
+/** Makes formatters once for each language: to make one costs some fifty times as much as to use it. */
+function inLanguage<Formatter>(make: (language: Language) => Formatter): () => Formatter {
+  const made = new Map<Language, Formatter>();
+  return () => {
+    const formatter = made.get(language.value) ?? make(language.value);
+    made.set(language.value, formatter);
+    return formatter;
+  };
+}
+
+const dates = (options: Intl.DateTimeFormatOptions) =>
+  inLanguage((language) => new Intl.DateTimeFormat(language, options));
+
+const plurals = inLanguage((language) => new Intl.PluralRules(language));
+const lists = inLanguage((language) => new Intl.ListFormat(language));
+const hours = dates({ timeStyle: 'short' });
+const days = dates({ dateStyle: 'full' });
+const shortMoments = dates({ dateStyle: 'medium', timeStyle: 'short' });
+const moments = dates({ dateStyle: 'full', timeStyle: 'medium' });
+
 /**
  * A text in the language of the page.
  *
@@ -30,7 +50,7 @@ export function speak(wanted: Language): void {
  */
 export function t(key: TextKey, values: Record<string, string | number> = {}): string {
   const forms = tables[language.value][key].split('|');
-  const isOne = new Intl.PluralRules(language.value).select(Number(values.n ?? 0)) === 'one';
+  const isOne = plurals().select(Number(values.n ?? 0)) === 'one';
   const form = (isOne ? forms[0] : forms.at(-1)) ?? key;
   return form.replace(/\{(\w+)\}/g, (whole, name: string) => {
     const value = values[name];
@@ -44,29 +64,29 @@ export function number(value: number, digits = 0): string {
 
 /** A time of the day, such as 14:05. */
 export function hour(date: Date): string {
-  return date.toLocaleTimeString(language.value, { timeStyle: 'short' });
+  return hours().format(date);
 }
 
 /** A day, as a separator names it. */
 export function day(date: Date): string {
-  const days = Math.round((startOf(new Date()) - startOf(date)) / 86_400_000);
-  if (days === 0) return t('today');
-  if (days === 1) return t('yesterday');
-  return date.toLocaleDateString(language.value, { dateStyle: 'full' });
+  const ago = Math.round((startOf(new Date()) - startOf(date)) / 86_400_000);
+  if (ago === 0) return t('today');
+  if (ago === 1) return t('yesterday');
+  return days().format(date);
 }
 
 /** A day and the time, in short. */
 export function shortMoment(date: Date): string {
-  return date.toLocaleString(language.value, { dateStyle: 'medium', timeStyle: 'short' });
+  return shortMoments().format(date);
 }
 
 /** A day and the time, for tooltips. */
 export function moment(date: Date): string {
-  return date.toLocaleString(language.value, { dateStyle: 'full', timeStyle: 'medium' });
+  return moments().format(date);
 }
 
 export function list(names: readonly string[]): string {
-  return new Intl.ListFormat(language.value).format(names);
+  return lists().format(names);
 }
 
 function startOf(date: Date): number {

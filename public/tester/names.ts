@@ -17,10 +17,12 @@ export function hueOf(name: string): number {
   return hash % 8;
 }
 
+const graphemes = new Intl.Segmenter();
+
 /** One or two letters that stand for a name. */
 export function initials(name: string): string {
   const [first = '', second = ''] = name.split(/[_.-]+/).filter(Boolean);
-  const letter = (part: string) => [...new Intl.Segmenter().segment(part)][0]?.segment[0] ?? '';
+  const letter = (part: string) => [...graphemes.segment(part)][0]?.segment[0] ?? '';
   const two = second ? letter(first) + letter(second) : letter(first);
   return two.toUpperCase();
 }
