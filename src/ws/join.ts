@@ -46,7 +46,7 @@ export async function join(
   const user = await session.authenticate(frame);
   session.checkCount(name);
   const principal = () => session.principal(user);
-  await parts.live.hub.enter(name, {
+  const entered = parts.live.hub.enter(name, {
     principal,
     authorize: async (known) => {
       const access = await parts.rooms.authorizeOrCreate(principal(), name, 'read', known);
@@ -71,6 +71,10 @@ export async function join(
         protocol === 0 ? welcome(joined, parts) : [joinedFrame(frame, joined, parts)];
       session.enter({ live, membership, user, protocol, isComplete, isBatched, reply });
     },
+  });
+  await entered.catch((error) => {
+    session.refused(name, error);
+    throw error;
   });
 }
 

@@ -189,6 +189,12 @@ export class Session implements TokenHolder, Joiner {
     if (isComplete) rooms.listen(live, isBatched);
   }
 
+  /** Evicts the client from a room that the database does not let it read, if no event has said so yet. */
+  refused(name: string, error: unknown): void {
+    const mayRead = !(error instanceof ChatError) || !['banned', 'not_found'].includes(error.code);
+    if (!mayRead) this.#state?.rooms.get(name)?.revoke(error);
+  }
+
   leave(frame: FrameOf<'leave'>): void {
     const { rooms, protocol, user } = this.#joined;
     const left = frame.room === undefined ? rooms.all : [this.subscription(frame)];
@@ -259,7 +265,10 @@ export class Session implements TokenHolder, Joiner {
   async #lookUpWritable({ name, room: { id } }: LiveRoom): Promise<Room> {
     const { author } = this;
     await this.confirmUser();
-    const { room } = await this.parts.rooms.authorize(author, name, 'write');
+    const { room } = await this.parts.rooms.authorize(author, name, 'write').catch((error) => {
+      this.refused(name, error);
+      throw error;
+    });
     // Another room has this name now.
     if (room.id !== id) throw notJoined(name, author.user.username);
     return room;

@@ -185,4 +185,24 @@ describe('rights that change afterwards', () => {
     expect(core.closeCode('phone')).toBe(4403);
     core.close();
   });
+
+  test('a refusal by the database ends the subscription, even before the news of it has come', async () => {
+    const refused = { type: 'error', code: 'banned' };
+    const asks = {
+      join: { type: 'join', id: 'again', username: 'ana', protocol: 1, room: 'general' },
+      message: { type: 'message', id: 'again', room: 'general', content: 'hi' },
+    } as const;
+    for (const ask of [asks.join, asks.message]) {
+      const core = new LiveCore();
+      await core.join('phone', 'ana');
+      core.take('phone');
+      core.bus.hasAllNews = false;
+      core.database.setMembership('general', 'ana', { isBanned: true });
+      await core.send('phone', ask);
+      expect(core.take('phone')).toMatchObject([refused, { ...refused, id: 'again' }]);
+      core.post('general', 'ben', 'not for ana');
+      expect(core.take('phone')).toEqual([]);
+      core.close();
+    }
+  });
 });
