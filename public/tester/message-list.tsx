@@ -14,7 +14,7 @@ const CHUNK = 25;
 /** How near to the beginning, in pixels, earlier messages are loaded. */
 const NEAR_START = 1200;
 /** Messages that are loaded at once. */
-const PAGE = 100;
+const PAGE = 50;
 /** How many views above the end the way back is offered. */
 const FAR = 1.5;
 
