@@ -94,7 +94,9 @@ export class PostCommitter {
       await this.#recover(free, lock, blocked, error, fence);
       return () => {};
     }
-    this.#databaseClock.set((inserted[0] ?? { at: Number.NaN }).at);
+    const [first] = inserted;
+    if (first) this.#databaseClock.set(first.at);
+    else this.#databaseClock.doubt();
     if (inserted.length === free.length) return () => this.#settle(free, inserted);
     const roomIds = new Set(inserted.map(({ roomId }) => roomId));
     const [stored, others] = partition(free, ({ room }) => roomIds.has(room.id));
@@ -222,26 +224,36 @@ function fail(batch: QueuedPost[], error: ChatError): void {
 
 /** The time of the database's clock, estimated from its last answer. */
 class DatabaseClock {
-  /** How far the database's clock is ahead of ours, in milliseconds. */
-  #ahead: number | undefined;
+  /** How far the database's clock is ahead of our monotonic one, in milliseconds. */
+  #ahead = 0;
+  #isCertain = false;
 
   constructor(private readonly parts: { db: Database; clock: Clock; timeout: number }) {}
 
   /** Returns once the database's time is known. */
   async start(): Promise<void> {
-    if (this.#ahead !== undefined) return;
+    if (this.#isCertain) return;
     const now = sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as at`;
     const [found] = await rows<{ at: number }>(this.parts.db, now);
-    this.set(found?.at ?? Number.NaN);
+    if (found) this.set(found.at);
   }
 
-  /** @param at the database's time just now, in milliseconds since 1970; NaN is ignored */
+  /** @param at the database's time just now, in milliseconds since 1970 */
   set(at: number): void {
-    if (!Number.isNaN(at)) this.#ahead = at - this.parts.clock.now();
+    this.#ahead = at - this.parts.clock.monotonic();
+    this.#isCertain = true;
+  }
+
+  /**
+   * Has the time asked for again: a statement has written nothing. When this process was paused before it read an
+   * answer, or the database's clock was set forward, its statements would come too late for ever.
+   */
+  doubt(): void {
+    this.#isCertain = false;
   }
 
   /** The time by which a statement that is sent now must have the locks of its rooms, or write nothing. */
   fence(): number {
-    return this.parts.clock.now() + (this.#ahead ?? 0) + this.parts.timeout * 1000;
+    return this.parts.clock.monotonic() + this.#ahead + this.parts.timeout * 1000;
   }
 }

@@ -202,8 +202,7 @@ export class Session {
       return serverError('57014', 'canceling statement due to statement timeout');
     }
     if (this.database.mustWait(this)) {
-      world.after(arrivedAt + STATEMENT_TIMEOUT_MS - world.time, () => this.step());
-      return 'later';
+      return this.#later(arrivedAt + STATEMENT_TIMEOUT_MS);
     }
     const isWaiting = / for (?:no key )?update(?! skip)/.test(text) && text.includes('"rooms"');
     // A statement for one room has its id among the parameters, others have an array first.
@@ -214,7 +213,14 @@ export class Session {
     if (waits >= LOCK_TIMEOUT_MS) {
       return serverError('55P03', 'canceling statement due to lock timeout');
     }
-    world.after(arrivedAt + LOCK_TIMEOUT_MS - world.time, () => this.step());
+    return this.#later(arrivedAt + LOCK_TIMEOUT_MS);
+  }
+
+  /** Has the next statement looked at again at a time. */
+  #later(time: number): 'later' {
+    const { world } = this.database;
+    // Times are fractions, whose sums are inexact: without the rest it might be looked at again and again.
+    world.after(Math.max(1, time - world.time), () => this.step());
     return 'later';
   }
 

@@ -171,15 +171,18 @@ export class Schedules {
     const here = world.pick(servers.filter((server) => server !== there));
     this.#guests += 1;
     const username = `guest${this.#guests}`;
-    let isOpen = true;
+    let isGuest = false;
     let isClaimed = false;
     const claimed = () => {
       isClaimed = true;
     };
-    const onClose = () => {
-      isOpen = false;
+    const onFrame = (frame: string) => {
+      isGuest ||= frame.includes('"event":"welcome"');
     };
-    const end = { onFrame: () => {}, onClose };
+    const onClose = () => {
+      isGuest = false;
+    };
+    const end = { onFrame, onClose };
     const line = here.sockets?.connect({ kind: 'guest' }, '10.0.2.1', end);
     if (!line) return;
     line.send(JSON.stringify({ type: 'join', username, room: LOUNGE }));
@@ -189,7 +192,7 @@ export class Schedules {
       there.process.deliver(() => void there.core?.auth.identify(token).then(claimed, () => {}));
     });
     world.after(1000 + ENDS_MS, () => {
-      if (isOpen && isClaimed) {
+      if (isGuest && isClaimed) {
         world.story.accuse(`${username} is an account, and its guest still connected`);
       }
       line.close();
