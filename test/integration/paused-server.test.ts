@@ -1,4 +1,3 @@
-import { expect } from 'bun:test';
 import { Client } from '../support/client.ts';
 import { startReady } from '../support/process.ts';
 import { freshPostgres, testWithPostgres } from '../support/services.ts';
