@@ -5,7 +5,6 @@ import {
   eq,
   getTableColumns,
   gt,
-  inArray,
   isNull,
   lt,
   ne,
@@ -48,6 +47,11 @@ function select(db: Database, which: SQL | undefined) {
     .from(messages)
     .innerJoin(users, eq(users.id, messages.userId))
     .where(which);
+}
+
+/** After every change of a message: its text is made once. */
+function selectByIds(db: Database) {
+  return select(db, sql`${messages.id} = any(${sql.placeholder('ids')}::bigint[])`).prepare('');
 }
 
 type Row = Awaited<ReturnType<typeof select>>[number];
@@ -102,8 +106,10 @@ export class MessageReader {
    * Limits the pages that are read at once, which leaves the database to writers.
    */
   readonly turns: FairQueue;
+  readonly #selectByIds: ReturnType<typeof selectByIds>;
 
   constructor(private readonly parts: { db: Database; clock?: Clock }) {
+    this.#selectByIds = selectByIds(parts.db);
     this.turns = new FairQueue({ ...TURNS, tooMany: overloaded, clock: parts.clock });
   }
 
@@ -178,7 +184,7 @@ export class MessageReader {
 
   /** Messages by their ids; those outside the rooms are left out. */
   async byIds(rooms: Map<number, Room>, ids: number[]): Promise<Map<number, StoredMessage>> {
-    const found = ids.length > 0 ? await select(this.parts.db, inArray(messages.id, ids)) : [];
+    const found = ids.length > 0 ? await this.#selectByIds.execute({ ids: array(ids) }) : [];
     return byId(rooms, found);
   }
 

@@ -1,6 +1,6 @@
-import { eq, or, type SQL, sql } from 'drizzle-orm';
+import { eq, or, type Placeholder, type SQL, sql } from 'drizzle-orm';
 import { memberships, rooms, users } from '../db/schema/index.ts';
-import { DIRECT, type Identity, isAdmin, type Person, type Scope } from '../protocol/identity.ts';
+import { DIRECT, type Person, type Scope } from '../protocol/identity.ts';
 
 /** The columns of a `Room`. */
 export const roomColumns = {
@@ -45,9 +45,11 @@ export function mayRead(userId: SQL | number): SQL {
     )`;
 }
 
-/** The condition on rooms that an identity may see; admins see all. */
-export function isVisible(identity: Identity, isMember: SQL): SQL | undefined {
-  if (isAdmin(identity)) return undefined;
-  const ownerId = identity.kind === 'user' ? identity.user.id : 0;
+/**
+ * The condition on rooms that a user other than an admin may see.
+ *
+ * @param ownerId the id of the user; 0 for a guest, who owns no room
+ */
+export function isVisible(ownerId: number | Placeholder, isMember: SQL): SQL | undefined {
   return or(eq(rooms.isPrivate, false), eq(rooms.ownerId, ownerId), isMember);
 }

@@ -9,7 +9,14 @@ import type { Limits } from '../limits/limits.ts';
 import type { Logger } from '../log.ts';
 import { checkTopic, parseRoomName } from '../protocol/checks.ts';
 import { DEFAULT_ROOM } from '../protocol/frames.ts';
-import { checkRoom, DIRECT, HOW_TO_SIGN_IN, type Identity, scopeOf } from '../protocol/identity.ts';
+import {
+  checkRoom,
+  DIRECT,
+  HOW_TO_SIGN_IN,
+  type Identity,
+  isAdmin,
+  scopeOf,
+} from '../protocol/identity.ts';
 import { noSuchRoom, type Principal, principalOf, type Room } from '../protocol/room.ts';
 import { inScope, isVisible, nextVersion, roomColumns } from './columns.ts';
 import { RoomPurge } from './purge.ts';
@@ -74,7 +81,7 @@ export class RoomManager {
           // By name, since only statistics, which the embedded database does not keep, would tell
           // Postgres that few rooms are left out, and that an ordered scan is best.
           notLike(rooms.name, `${DIRECT}%`),
-          isVisible(identity, isMember),
+          isAdmin(identity) ? undefined : isVisible(userId, isMember),
           inScope(scopeOf(identity)),
         ),
       )

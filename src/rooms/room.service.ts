@@ -4,7 +4,7 @@ import { memberships, messages, rooms } from '../db/schema/index.ts';
 import type { Limits } from '../limits/limits.ts';
 import { parseRoomName } from '../protocol/checks.ts';
 import { DEFAULT_ROOM } from '../protocol/frames.ts';
-import { checkRoom, DIRECT } from '../protocol/identity.ts';
+import { checkRoom, DIRECT, isAdmin } from '../protocol/identity.ts';
 import {
   isUnrestricted,
   type Membership,
@@ -46,7 +46,17 @@ export async function ensureDefaultRoom(db: Database): Promise<{ cluster: string
 
 /** The rooms that principals may enter, and their rights in them. */
 export class RoomService {
-  constructor(private readonly parts: { db: Database; limits: Limits }) {}
+  readonly #findByName: Finders;
+  readonly #findByMessage: Finders;
+  readonly #insert: ReturnType<typeof insert>;
+
+  constructor(private readonly parts: { db: Database; limits: Limits }) {
+    const { db } = parts;
+    const ofMessage = sql`select m.room_id from ${messages} m where m.id = ${KEY}`;
+    this.#findByName = finders(db, eq(rooms.name, KEY));
+    this.#findByMessage = finders(db, sql`${rooms.id} = (${ofMessage})`);
+    this.#insert = insert(db);
+  }
 
   /**
    * Returns a room in which a principal has a permission.
@@ -83,11 +93,7 @@ export class RoomService {
     const name = parseRoomName(raw);
     if (isReserved(name)) throw noSuchRoom(name);
     this.parts.limits.checkNewRoom(principal);
-    const [room] = await this.parts.db
-      .insert(rooms)
-      .values({ name })
-      .onConflictDoNothing()
-      .returning(roomColumns);
+    const [room] = await this.#insert.execute({ name });
     const membership = { ...NO_MEMBERSHIP, version: room?.version ?? 0 };
     const created = room && permitted({ room, membership }, principal, permission);
     // Otherwise it was created just now elsewhere; or it exists, and not for this principal.
@@ -105,8 +111,7 @@ export class RoomService {
     id: number,
     permission: Permission,
   ): Promise<RoomAccess | undefined> {
-    const isIts = sql`${rooms.id} = (select m.room_id from ${messages} m where m.id = ${id})`;
-    const found = await this.#find(isIts, principal);
+    const found = await this.#find(this.#findByMessage, id, principal);
     const access = found && permitted(found, principal, permission);
     if (access) checkRoom(principal.identity, access.room.name);
     return access;
@@ -124,22 +129,52 @@ export class RoomService {
     const isKnown = known && isUnrestricted(known) && permission !== 'manage';
     const access = isKnown
       ? { room: known, membership: NO_MEMBERSHIP, isAssumed: true }
-      : await this.#find(eq(rooms.name, name), principal);
+      : await this.#find(this.#findByName, name, principal);
     return access && permitted(access, principal, permission);
   }
 
-  /** A private room of other users is not even read, so that the time of the reply tells next to nothing. */
-  async #find(which: SQL, { identity, user }: Principal): Promise<RoomAccess | undefined> {
-    const isTheirs = and(eq(memberships.roomId, rooms.id), eq(memberships.userId, user?.id ?? 0));
-    const [found] = await this.parts.db
-      .select({ room: roomColumns, membership: memberships })
-      .from(rooms)
-      .leftJoin(memberships, isTheirs)
-      .where(and(which, isVisible(identity, eq(memberships.isMember, true))));
+  async #find(
+    { all, visible }: Finders,
+    key: string | number,
+    { identity, user }: Principal,
+  ): Promise<RoomAccess | undefined> {
+    const ownerId = identity.kind === 'user' ? identity.user.id : 0;
+    const statement = isAdmin(identity) ? all : visible;
+    const [found] = await statement.execute({ key, userId: user?.id ?? 0, ownerId });
     if (!found) return undefined;
     const { room, membership } = found;
     return { room, membership: { ...(membership ?? NO_MEMBERSHIP), version: room.version } };
   }
+}
+
+const KEY = sql.placeholder('key');
+
+type Finders = ReturnType<typeof finders>;
+
+/**
+ * The statements that find a room, and the membership of a user in it; their text is made once, since that takes
+ * longer than to send them. A private room of other users is not even read, so that the time of the reply tells next
+ * to nothing.
+ */
+function finders(db: Database, which: SQL) {
+  const isTheirs = and(
+    eq(memberships.roomId, rooms.id),
+    eq(memberships.userId, sql.placeholder('userId')),
+  );
+  const isMember = eq(memberships.isMember, true);
+  const find = (isAllowed?: SQL) =>
+    db
+      .select({ room: roomColumns, membership: memberships })
+      .from(rooms)
+      .leftJoin(memberships, isTheirs)
+      .where(and(which, isAllowed))
+      .prepare('');
+  return { all: find(), visible: find(isVisible(sql.placeholder('ownerId'), isMember)) };
+}
+
+function insert(db: Database) {
+  const name = sql.placeholder('name');
+  return db.insert(rooms).values({ name }).onConflictDoNothing().returning(roomColumns).prepare('');
 }
 
 /** Undefined when the principal may not see the room. @throws {ChatError} when the principal lacks the permission */

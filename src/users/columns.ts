@@ -1,5 +1,6 @@
-import { sql } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { users } from '../db/schema/index.ts';
+import type { Database } from '../db/statements.ts';
 import type { UserState } from '../protocol/identity.ts';
 import type { User } from '../protocol/rest.ts';
 
@@ -31,4 +32,18 @@ export function toUser({ id, username, lastSeen }: Row): User {
 /** A user as all servers know it. */
 export function toState({ lastSeen: _, tokensEndedAt, ...row }: Row): UserState {
   return { ...row, tokensEndedAt: tokensEndedAt?.getTime() ?? 0 };
+}
+
+/** The statements of every first join, whose text is made once, since that takes longer than to send them. */
+export function prepared(db: Database) {
+  const [key, username] = [sql.placeholder('key'), sql.placeholder('name')];
+  return {
+    byKey: db.select(columns).from(users).where(eq(users.key, key)).prepare(''),
+    insertGuest: db
+      .insert(users)
+      .values({ key, username })
+      .onConflictDoNothing()
+      .returning(columns)
+      .prepare(''),
+  };
 }

@@ -13,7 +13,7 @@ import type { Logger } from '../log.ts';
 import { parseUsername } from '../protocol/checks.ts';
 import { banned, type Role, type UserState } from '../protocol/identity.ts';
 import type { User } from '../protocol/rest.ts';
-import { columns, type Row, toState, toUser } from './columns.ts';
+import { columns, prepared, type Row, toState, toUser } from './columns.ts';
 import { UnansweredUsers } from './unanswered.ts';
 
 /** Gets each new state of a user. */
@@ -51,10 +51,12 @@ export class UserService {
 
   private readonly db: Database;
   private readonly bus: Bus;
+  readonly #statements: ReturnType<typeof prepared>;
 
   constructor({ db, bus, answers, clock, log }: UserParts) {
     this.db = db;
     this.bus = bus;
+    this.#statements = prepared(db);
     this.#lookAgain = new RetryLoop({
       clock,
       log,
@@ -261,11 +263,7 @@ export class UserService {
     const { name, key } = parseUsername(username);
     const found = await this.#byKey(key);
     if (found) return { row: found, created: false };
-    const [made] = await this.db
-      .insert(users)
-      .values({ key, username: name })
-      .onConflictDoNothing()
-      .returning(columns);
+    const [made] = await this.#statements.insertGuest.execute({ key, name });
     if (made) return { row: made, created: true };
     // Another request created it in between.
     return { row: await this.#find(username), created: false };
@@ -279,7 +277,7 @@ export class UserService {
   }
 
   async #byKey(key: string): Promise<Row | undefined> {
-    const [found] = await this.db.select(columns).from(users).where(eq(users.key, key));
+    const [found] = await this.#statements.byKey.execute({ key });
     return found;
   }
 }

@@ -187,7 +187,8 @@ export abstract class Client implements ClientEnd {
   #checkAnswers(): void {
     const { line, server } = this;
     if (!line?.isHealthy || !server) return;
-    const since = Math.max(line.healthySince, server.resumedAt);
+    const { quickSince } = server.databaseLine;
+    const since = Math.max(line.healthySince, server.resumedAt, quickSince);
     for (const { frame, at } of this.asked.values()) {
       const waits = this.world.time - Math.max(at, since);
       if (waits > ANSWER_WITHIN_MS && !server.process.isPaused) {

@@ -10,6 +10,8 @@ import type { Process, World } from './world.ts';
 export interface DatabaseLine {
   state: 'open' | 'held' | 'cut';
   delay: number;
+  /** The time since which it is not slow; slow answers are waited for, however many a frame needs. */
+  quickSince: number;
 }
 
 /** Seconds after which a wait for the database is given up, as by default. */

@@ -211,9 +211,11 @@ export class Faults {
       const { databaseLine, name } = server;
       const mend = () => {
         databaseLine.delay = 2;
+        databaseLine.quickSince = this.parts.world.time;
       };
       if (this.#break(databaseLine, `the line from ${name} to Postgres is slow`, mend, [server])) {
         databaseLine.delay = this.parts.world.between(20, 200);
+        databaseLine.quickSince = Number.POSITIVE_INFINITY;
       }
     },
     restartDatabase: () => {

@@ -36,7 +36,7 @@ interface ServerParts {
 /** A server process, which is started, paused, killed and stopped, with its connections to everything else. */
 export class Server {
   readonly redisLine: RedisLine = { state: 'open', delay: 2 };
-  readonly databaseLine: DatabaseLine = { state: 'open', delay: 2 };
+  readonly databaseLine: DatabaseLine = { state: 'open', delay: 2, quickSince: 0 };
   process: Process;
   sockets: Sockets | undefined;
   core: Core | undefined;
