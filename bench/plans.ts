@@ -27,14 +27,14 @@ const search = new Search({
 const newest = await reader.page(room, { limit: 1 });
 const end = newest.messages[0]?.seq ?? 0;
 
-const asked: { sql: string; params: unknown[] }[] = [];
+const asked: { text: string; params: unknown[] }[] = [];
 const { session } = db as unknown as {
-  session: { prepareQuery(query: (typeof asked)[number], ...rest: unknown[]): unknown };
+  session: { client: { unsafe(text: string, params: unknown[]): unknown } };
 };
-const prepareQuery = session.prepareQuery;
-session.prepareQuery = function spy(query, ...rest) {
-  asked.push(query);
-  return prepareQuery.call(this, query, ...rest);
+const { unsafe } = session.client;
+session.client.unsafe = function spy(text, params) {
+  asked.push({ text, params });
+  return unsafe.call(this, text, params);
 };
 
 const questions: [what: string, ask: () => Promise<unknown>][] = [
@@ -49,7 +49,7 @@ for (const [what, ask] of questions) {
   asked.length = 0;
   await ask();
   console.log(`\n${what}\n`);
-  for (const { sql: text, params } of [...asked]) {
+  for (const { text, params } of [...asked]) {
     const literal = (value: unknown) =>
       typeof value === 'number' ? `${value}` : `'${String(value).replaceAll("'", "''")}'`;
     const whole = text.replace(/\$(\d+)/g, (_, n) => literal(params[n - 1]));

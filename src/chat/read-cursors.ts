@@ -1,8 +1,15 @@
-import { and, asc, eq, gt, type SQL, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, sql } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
 import type { Bus } from '../bus/bus.ts';
 import { messages, readCursors, rooms } from '../db/schema/index.ts';
-import { array, type Database, deleteNotifications, rows } from '../db/statements.ts';
+import {
+  array,
+  type Database,
+  deleteNotifications,
+  type Prepared,
+  prepare,
+  rows,
+} from '../db/statements.ts';
 import { Batcher } from '../lib/batcher.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Keys } from '../lib/fair-queue.ts';
@@ -45,13 +52,34 @@ interface Pair {
   roomId: number;
 }
 
+const [userIds, roomIds] = [sql.placeholder('userIds'), sql.placeholder('roomIds')];
+const ASKED = sql`unnest(${userIds}::int[], ${roomIds}::int[]) as a (user_id, room_id)`;
+
+/** The cursors of users in rooms, as far as they have any. */
+const SELECT = sql`
+  select p.user_id as "userId", p.room_id as "roomId", p.last_read::float8 as "lastRead", ${UNREAD} as unread
+  from (select distinct * from ${ASKED}) a
+    join ${readCursors} p on p.user_id = a.user_id and p.room_id = a.room_id`;
+
+/** Cursors behind all messages. */
+const INSERT = sql`
+  insert into ${readCursors} (user_id, room_id, last_read)
+    select distinct a.user_id, a.room_id,
+      coalesce((select max(seq) from ${messages} m where m.room_id = a.room_id), 0)
+    from ${ASKED} order by 1, 2
+    on conflict do nothing`;
+
 /** The read cursors of all users. */
 export class ReadCursors {
   readonly #entering: Batcher<Pair, ReadCursor>;
+  readonly #select: Prepared<Pair & ReadCursor>;
+  readonly #insert: Prepared<never>;
 
   constructor(
     private readonly parts: { db: Database; messages: MessageReader; bus: Bus; clock: Clock },
   ) {
+    this.#select = prepare(parts.db, SELECT);
+    this.#insert = prepare(parts.db, INSERT);
     this.#entering = new Batcher({ run: (pairs) => this.#enter(pairs), clock: parts.clock });
   }
 
@@ -170,26 +198,14 @@ export class ReadCursors {
     const isNew = (pair: Pair) => !known.has(keyOf(pair));
     const missing = pairs.filter(isNew);
     if (missing.length > 0) {
-      await this.parts.db.execute(sql`
-        insert into ${readCursors} (user_id, room_id, last_read)
-          select distinct a.user_id, a.room_id,
-            coalesce((select max(seq) from ${messages} m where m.room_id = a.room_id), 0)
-          from ${asked(missing)} order by 1, 2
-          on conflict do nothing`);
+      await this.#insert(valuesOf(missing));
       for (const [key, cursor] of await this.#find(missing)) known.set(key, cursor);
     }
     return pairs.map((pair) => known.get(keyOf(pair)) ?? { lastRead: 0, unread: 0 });
   }
 
   async #find(pairs: Pair[]): Promise<Map<string, ReadCursor>> {
-    const found = await rows<Pair & ReadCursor>(
-      this.parts.db,
-      sql`
-        select p.user_id as "userId", p.room_id as "roomId", p.last_read::float8 as "lastRead",
-          ${UNREAD} as unread
-        from (select distinct * from ${asked(pairs)}) a
-          join ${readCursors} p on p.user_id = a.user_id and p.room_id = a.room_id`,
-    );
+    const found = await this.#select(valuesOf(pairs));
     return new Map(
       found.map(({ lastRead, unread, ...pair }) => [keyOf(pair), { lastRead, unread }]),
     );
@@ -200,8 +216,9 @@ function keyOf({ userId, roomId }: Pair): string {
   return `${userId} ${roomId}`;
 }
 
-function asked(pairs: Pair[]): SQL {
-  return sql`unnest(
-    ${array(pairs.map(({ userId }) => userId))}::int[], ${array(pairs.map(({ roomId }) => roomId))}::int[]
-  ) as a (user_id, room_id)`;
+function valuesOf(pairs: Pair[]) {
+  return {
+    userIds: array(pairs.map(({ userId }) => userId)),
+    roomIds: array(pairs.map(({ roomId }) => roomId)),
+  };
 }

@@ -1,89 +1,31 @@
-import {
-  and,
-  asc,
-  desc,
-  eq,
-  getTableColumns,
-  gt,
-  isNull,
-  lt,
-  ne,
-  type SQL,
-  sql,
-} from 'drizzle-orm';
+import { and, asc, desc, eq, gt, isNull, lt, lte, ne, type SQL, sql } from 'drizzle-orm';
 import type { Database } from '../db/index.ts';
-import { messages, reactionCounts, reactions, users } from '../db/schema/index.ts';
+import { messages } from '../db/schema/index.ts';
 import { array } from '../db/statements.ts';
 import { ChatError } from '../errors.ts';
 import type { Clock } from '../lib/clock.ts';
 import { FairQueue, type Keys } from '../lib/fair-queue.ts';
 import { MAX_PAGE_BYTES } from '../protocol/frames.ts';
-import { MAX_REACTIONS, type Reaction, type StoredMessage } from '../protocol/message.ts';
+import type { Reaction, StoredMessage } from '../protocol/message.ts';
 import type { Room } from '../protocol/room.ts';
+import {
+  bytes,
+  bytesOf,
+  type FirstMessages,
+  of,
+  place,
+  type Row,
+  select,
+  selectByIds,
+  selectFirst,
+} from './reader.sql.ts';
 import { toStoredMessage } from './stored-message.ts';
-
-/** The reactions to a message, oldest first, with their first users; only changed messages have any. */
-const reacted = sql<string | null>`case when ${messages.rev} <> ${messages.seq} then (
-  select json_agg(json_build_object('emoji', e.emoji, 'count', e.count, 'usernames', (
-      select json_agg(n.username order by n.id) from (
-        select r.id, u.username from ${reactions} r join ${users} u on u.id = r.user_id
-        where r.message_id = ${messages.id} and r.emoji = e.emoji order by r.id limit ${MAX_REACTIONS}
-      ) n
-    )) order by e.first)::text
-  from (
-    select c.emoji, c.count, (
-      select min(r.id) from ${reactions} r where r.message_id = c.message_id and r.emoji = c.emoji
-    ) as first
-    from ${reactionCounts} c where c.message_id = ${messages.id}
-  ) e) end`;
-
-/** The columns of a stored message: all but the one that only the writer needs. */
-const { postedDigest, ...own } = getTableColumns(messages);
-const columns = { ...own, username: users.username, reactions: reacted };
-
-function select(db: Database, which: SQL | undefined) {
-  return db
-    .select(columns)
-    .from(messages)
-    .innerJoin(users, eq(users.id, messages.userId))
-    .where(which);
-}
-
-/** After every change of a message: its text is made once. */
-function selectByIds(db: Database) {
-  return select(db, sql`${messages.id} = any(${sql.placeholder('ids')}::bigint[])`).prepare('');
-}
-
-type Row = Awaited<ReturnType<typeof select>>[number];
 
 /** Some messages, and whether there are more. */
 export interface Slice {
   messages: StoredMessage[];
   more: boolean;
 }
-
-/** The bytes of a message as JSON beside its texts. */
-const MESSAGE_BYTES = 300;
-
-/**
- * Estimates the bytes of a message as JSON. Postgres knows the length of a text without reading it; the names
- * of reactions are not looked up, but most are shorter than this.
- */
-const bytes = sql`(${MESSAGE_BYTES}::int + octet_length(${messages.content}) + coalesce(octet_length(${messages.data}), 0)
-  + coalesce(octet_length(${messages.mentions}), 0)
-  + case when ${messages.rev} <> ${messages.seq} then coalesce((
-      select sum(60 + 50 * least(c.count, ${MAX_REACTIONS}))
-      from ${reactionCounts} c where c.message_id = ${messages.id}), 0) else 0 end)`;
-
-/** The same, once it is read. */
-function bytesOf({ content, data, mentions, reactions }: Row): number {
-  const texts = [content, data ?? '', mentions ?? '', reactions ?? ''];
-  return texts.reduce((sum, text) => sum + Buffer.byteLength(text), MESSAGE_BYTES);
-}
-
-/** The position of a message among those that are read, for sorting. */
-const place = (column: SQL | typeof messages.seq | typeof messages.rev, isForward: boolean) =>
-  isForward ? sql`${column}` : sql`-${column}`;
 
 const overloaded = () =>
   new ChatError('overloaded', 'Too many pages are being read at once; try again.', 1);
@@ -107,6 +49,7 @@ export class MessageReader {
    */
   readonly turns: FairQueue;
   readonly #selectByIds: ReturnType<typeof selectByIds>;
+  readonly #statements = new Map<string, FirstMessages>();
 
   constructor(private readonly parts: { db: Database; clock?: Clock }) {
     this.#selectByIds = selectByIds(parts.db);
@@ -126,17 +69,22 @@ export class MessageReader {
     page: { before?: number | undefined; after?: number | undefined; limit: number },
     reader: Keys = NOBODY,
   ): Promise<Slice> {
-    const isForward = page.after !== undefined;
-    const which = and(
-      eq(messages.roomId, room.id),
-      page.before === undefined ? undefined : lt(messages.seq, page.before),
-      page.after === undefined ? undefined : gt(messages.seq, page.after),
-    );
+    const { before, after, limit } = page;
+    const isForward = after !== undefined;
+    const isBounded = before !== undefined;
     const order = isForward ? asc : desc;
-    const weighed = sql`
+    const weighed = () => sql`
       select ${messages.id}, ${place(messages.seq, isForward)} as place, ${bytes} as bytes
-      from ${messages} where ${which} order by ${order(messages.seq)} limit ${page.limit + 1}`;
-    const { found, more } = await this.turns.run(reader, () => this.#read(weighed, page.limit));
+      from ${messages} where ${and(
+        eq(messages.roomId, of.roomId),
+        isBounded ? lt(messages.seq, of.before) : undefined,
+        isForward ? gt(messages.seq, of.after) : undefined,
+      )} order by ${order(messages.seq)} limit ${of.most}`;
+    const statement = this.#statement(`page ${isForward} ${isBounded}`, weighed);
+    const values = { roomId: room.id, before, after };
+    const { found, more } = await this.turns.run(reader, () =>
+      this.#read(statement, values, limit),
+    );
     return { messages: stored(room, isForward ? found : found.reverse()), more };
   }
 
@@ -155,20 +103,27 @@ export class MessageReader {
     reader: Keys = NOBODY,
   ): Promise<Slice> {
     const isForward = after !== undefined;
+    const isBounded = upTo !== undefined;
     const order = isForward ? asc : desc;
     const some = (column: typeof messages.seq | typeof messages.rev, which: SQL) => sql`(
       select ${messages.id}, ${place(column, isForward)} as place, ${bytes} as bytes
       from ${messages} where ${and(
-        eq(messages.roomId, room.id),
+        eq(messages.roomId, of.roomId),
         which,
-        after === undefined ? undefined : gt(column, after),
-        upTo === undefined ? undefined : lt(column, upTo + 1),
-      )} order by ${order(column)} limit ${limit + 1})`;
-    // Changed and unchanged messages each have an index in this order.
-    const unchanged = some(messages.seq, eq(messages.rev, messages.seq));
-    const changed = some(messages.rev, ne(messages.rev, messages.seq));
-    const weighed = sql`${unchanged} union all ${changed} order by place limit ${limit + 1}`;
-    const { found, more } = await this.turns.run(reader, () => this.#read(weighed, limit));
+        isForward ? gt(column, of.after) : undefined,
+        isBounded ? lte(column, of.upTo) : undefined,
+      )} order by ${order(column)} limit ${of.most})`;
+    const weighed = () => {
+      // Changed and unchanged messages each have an index in this order.
+      const unchanged = some(messages.seq, eq(messages.rev, messages.seq));
+      const changed = some(messages.rev, ne(messages.rev, messages.seq));
+      return sql`${unchanged} union all ${changed} order by place limit ${of.most}`;
+    };
+    const statement = this.#statement(`changes ${isForward} ${isBounded}`, weighed);
+    const values = { roomId: room.id, after, upTo };
+    const { found, more } = await this.turns.run(reader, () =>
+      this.#read(statement, values, limit),
+    );
     return { messages: stored(room, isForward ? found : found.reverse()), more };
   }
 
@@ -199,34 +154,43 @@ export class MessageReader {
     mostBytes = MAX_PAGE_BYTES,
   ): Promise<{ messages: Map<number, StoredMessage>; covered: number; bytes: number }> {
     if (ids.length === 0) return { messages: new Map(), covered: 0, bytes: 0 };
-    const weighed = sql`
+    const weighed = () => sql`
       select ${messages.id}, asked.place, ${bytes} as bytes
-      from unnest(${array(ids)}::bigint[]) with ordinality as asked (id, place)
+      from unnest(${of.ids}::bigint[]) with ordinality as asked (id, place)
       join ${messages} on ${messages.id} = asked.id`;
-    const { found, bytes: read, more } = await this.#read(weighed, ids.length, mostBytes);
+    const {
+      found,
+      bytes: read,
+      more,
+    } = await this.#read(
+      this.#statement('by ids', weighed),
+      { ids: array(ids) },
+      ids.length,
+      mostBytes,
+    );
     const covered = more ? ids.indexOf(found.at(-1)?.id ?? 0) + 1 : ids.length;
     return { messages: byId(rooms, found), covered, bytes: read };
   }
 
   /**
-   * Reads the first messages by `place`: at most `limit`, and as many as fit into `mostBytes`, which is estimated
-   * before they are read; at least one.
+   * The statement of a shape; its text is made once, since that takes as long as to carry it out.
    *
-   * @param weighed gives `id`, `place` and `bytes` of each
+   * @param weighed as in {@link selectFirst}
    */
-  async #read(weighed: SQL, limit: number, mostBytes = MAX_PAGE_BYTES) {
-    const picked = sql`(
-      select id, place, row_number() over places as nth, count(*) over () as there,
-        sum(bytes) over (places rows unbounded preceding) as reached
-      from (${weighed}) weighed window places as (order by place)
-    ) picked`;
-    const read = await this.parts.db
-      .select({ ...columns, there: sql<number>`picked.there`.mapWith(Number) })
-      .from(messages)
-      .innerJoin(picked, sql`picked.id = ${messages.id}`)
-      .innerJoin(users, eq(users.id, messages.userId))
-      .where(sql`picked.nth <= ${limit} and (picked.nth = 1 or picked.reached <= ${mostBytes})`)
-      .orderBy(sql`picked.place`);
+  #statement(shape: string, weighed: () => SQL): FirstMessages {
+    const statement = this.#statements.get(shape) ?? selectFirst(this.parts.db, weighed());
+    this.#statements.set(shape, statement);
+    return statement;
+  }
+
+  /** Reads the messages of {@link selectFirst}; their size is estimated before, and measured after they are read. */
+  async #read(
+    statement: FirstMessages,
+    values: Record<string, unknown>,
+    limit: number,
+    mostBytes = MAX_PAGE_BYTES,
+  ) {
+    const read = await statement.execute({ ...values, limit, most: limit + 1, mostBytes });
     let bytes = 0;
     const found: typeof read = [];
     for (const row of read) {

@@ -10,15 +10,11 @@ export async function rows<Row>(db: Pick<Database, 'execute'>, statement: SQL): 
   return rowsOf((await db.execute(statement)) as Result<Row>);
 }
 
-/**
- * Makes the text of a statement that runs often once, with `sql.placeholder`s for its values.
- *
- * @returns runs the statement
- */
-export function prepare<Row>(
-  db: Database,
-  statement: SQL,
-): (values: Record<string, unknown>) => Promise<Row[]> {
+/** Runs a statement with these values. */
+export type Prepared<Row> = (values: Record<string, unknown>) => Promise<Row[]>;
+
+/** Makes the text of a statement that runs often once, with `sql.placeholder`s for its values. */
+export function prepare<Row>(db: Database, statement: SQL): Prepared<Row> {
   const query = new PgDialect().sqlToQuery(statement);
   const prepared = db._.session.prepareQuery(query, undefined, undefined, false);
   return async (values) => rowsOf((await prepared.execute(values)) as Result<Row>);
