@@ -24,7 +24,7 @@ export function speak(wanted: Language): void {
 }
 
 /** Makes formatters once for each language: to make one costs some fifty times as much as to use it. */
-function inLanguage<Formatter>(make: (language: Language) => Formatter): () => Formatter {
+function inLanguage<Formatter>(make: (tag: Language) => Formatter): () => Formatter {
   const made = new Map<Language, Formatter>();
   return () => {
     const formatter = made.get(language.value) ?? make(language.value);
@@ -34,10 +34,11 @@ function inLanguage<Formatter>(make: (language: Language) => Formatter): () => F
 }
 
 const dates = (options: Intl.DateTimeFormatOptions) =>
-  inLanguage((language) => new Intl.DateTimeFormat(language, options));
+  inLanguage((tag) => new Intl.DateTimeFormat(tag, options));
 
-const plurals = inLanguage((language) => new Intl.PluralRules(language));
-const lists = inLanguage((language) => new Intl.ListFormat(language));
+const plurals = inLanguage((tag) => new Intl.PluralRules(tag));
+const lists = inLanguage((tag) => new Intl.ListFormat(tag));
+const wholes = inLanguage((tag) => new Intl.NumberFormat(tag, { maximumFractionDigits: 0 }));
 const hours = dates({ timeStyle: 'short' });
 const days = dates({ dateStyle: 'full' });
 const shortMoments = dates({ dateStyle: 'medium', timeStyle: 'short' });
@@ -59,6 +60,7 @@ export function t(key: TextKey, values: Record<string, string | number> = {}): s
 }
 
 export function number(value: number, digits = 0): string {
+  if (digits === 0) return wholes().format(value);
   return value.toLocaleString(language.value, { maximumFractionDigits: digits });
 }
 

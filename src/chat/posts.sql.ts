@@ -1,6 +1,13 @@
 import { type SQL, sql } from 'drizzle-orm';
 import { messages, notifications, readCursors, rooms } from '../db/schema/index.ts';
-import { array, type Database, type LockMode, lockedRooms, prepare } from '../db/statements.ts';
+import {
+  array,
+  type Database,
+  type LockMode,
+  lockedRooms,
+  type Prepared,
+  prepare,
+} from '../db/statements.ts';
 import type { QueuedPost } from './entries.ts';
 import { mentionsJson } from './mentions.ts';
 
@@ -47,11 +54,9 @@ interface Shape {
   isNotifying: boolean;
 }
 
-type Run = (values: Record<string, unknown>) => Promise<Inserted[]>;
-
 /** The statements that store batches of posts. */
 export class PostInserts {
-  readonly #statements = new Map<string, Run>();
+  readonly #statements = new Map<string, Prepared<Inserted>>();
 
   constructor(private readonly db: Database) {}
 
@@ -96,7 +101,7 @@ export class PostInserts {
     });
   }
 
-  #prepared(shape: Shape): Run {
+  #prepared(shape: Shape): Prepared<Inserted> {
     const key = Object.values(shape).join();
     const known = this.#statements.get(key) ?? prepare<Inserted>(this.db, insertPosts(shape));
     this.#statements.set(key, known);
@@ -210,7 +215,9 @@ export function findRooms(ids: number[]): SQL {
     where id = any(${array(ids)}::bigint[])`;
 }
 
-/** The existing ones of some rooms. */
+/** The existing ones of some rooms, and the database's time, in milliseconds since 1970. */
 export function existing(roomIds: number[]): SQL {
-  return sql`select id from ${rooms} where id = any(${array(roomIds)}::int[])`;
+  return sql`
+    select id, (extract(epoch from clock_timestamp()) * 1000)::float8 as at
+    from ${rooms} where id = any(${array(roomIds)}::int[])`;
 }

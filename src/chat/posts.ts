@@ -96,7 +96,6 @@ export class PostCommitter {
     }
     const [first] = inserted;
     if (first) this.#databaseClock.set(first.at);
-    else this.#databaseClock.doubt();
     if (inserted.length === free.length) return () => this.#settle(free, inserted);
     const roomIds = new Set(inserted.map(({ roomId }) => roomId));
     const [stored, others] = partition(free, ({ room }) => roomIds.has(room.id));
@@ -105,11 +104,16 @@ export class PostCommitter {
     return () => {};
   }
 
-  /** Sorts out the posts of rooms that the statement has left out: these are held by other sessions, or deleted. */
+  /**
+   * Sorts out the posts of rooms that the statement has left out: these are held by other sessions, or deleted; or the
+   * statement came after its fence, which is right from now on.
+   */
   async #leaveOut(batch: QueuedPost[], blocked: QueuedPost[]): Promise<void> {
     try {
       const ids = [...new Set(batch.map(({ room }) => room.id))];
-      const found = await rows<{ id: number }>(this.parts.db, existing(ids));
+      const found = await rows<{ id: number; at: number }>(this.parts.db, existing(ids));
+      const [first] = found;
+      if (first) this.#databaseClock.set(first.at);
       const isThere = new Set(found.map(({ id }) => id));
       const [waiting, roomless] = partition(batch, ({ room }) => isThere.has(room.id));
       fail(roomless, new ChatError('not_found', 'This room was deleted.'));
@@ -222,17 +226,19 @@ function fail(batch: QueuedPost[], error: ChatError): void {
   for (const { waiter } of batch.flatMap(({ waiting }) => waiting)) waiter.failed(error);
 }
 
-/** The time of the database's clock, estimated from its last answer. */
+/**
+ * The time of the database's clock, estimated from its last answer. The estimate is too low when this process was
+ * paused before it read the answer, and when the database's clock was set forward.
+ */
 class DatabaseClock {
-  /** How far the database's clock is ahead of our monotonic one, in milliseconds. */
-  #ahead = 0;
-  #isCertain = false;
+  /** How far the database's clock is ahead of ours, in milliseconds. */
+  #ahead: number | undefined;
 
   constructor(private readonly parts: { db: Database; clock: Clock; timeout: number }) {}
 
   /** Returns once the database's time is known. */
   async start(): Promise<void> {
-    if (this.#isCertain) return;
+    if (this.#ahead !== undefined) return;
     const now = sql`select (extract(epoch from clock_timestamp()) * 1000)::float8 as at`;
     const [found] = await rows<{ at: number }>(this.parts.db, now);
     if (found) this.set(found.at);
@@ -240,20 +246,11 @@ class DatabaseClock {
 
   /** @param at the database's time just now, in milliseconds since 1970 */
   set(at: number): void {
-    this.#ahead = at - this.parts.clock.monotonic();
-    this.#isCertain = true;
-  }
-
-  /**
-   * Has the time asked for again: a statement has written nothing. When this process was paused before it read an
-   * answer, or the database's clock was set forward, its statements would come too late for ever.
-   */
-  doubt(): void {
-    this.#isCertain = false;
+    this.#ahead = at - this.parts.clock.now();
   }
 
   /** The time by which a statement that is sent now must have the locks of its rooms, or write nothing. */
   fence(): number {
-    return this.parts.clock.monotonic() + this.#ahead + this.parts.timeout * 1000;
+    return this.parts.clock.now() + (this.#ahead ?? 0) + this.parts.timeout * 1000;
   }
 }

@@ -61,7 +61,7 @@ const SELECT = sql`
   from (select distinct * from ${ASKED}) a
     join ${readCursors} p on p.user_id = a.user_id and p.room_id = a.room_id`;
 
-/** Cursors behind all messages. */
+/** Stores cursors at the newest message, for pairs without one. */
 const INSERT = sql`
   insert into ${readCursors} (user_id, room_id, last_read)
     select distinct a.user_id, a.room_id,

@@ -33,14 +33,14 @@ export function select(db: Database, which: SQL | undefined) {
 
 /** Selects messages by their `ids`, an array as Postgres reads it from text. */
 export function selectByIds(db: Database) {
-  return select(db, sql`${messages.id} = any(${of.ids}::bigint[])`).prepare('');
+  return select(db, sql`${messages.id} = any(${parameters.ids}::bigint[])`).prepare('');
 }
 
 /** A message as {@link select} returns it. */
 export type Row = Awaited<ReturnType<typeof select>>[number];
 
-/** The values of the statements. */
-export const of = {
+/** The placeholders of the statements. */
+export const parameters = {
   roomId: sql.placeholder('roomId'),
   before: sql.placeholder('before'),
   after: sql.placeholder('after'),
@@ -52,6 +52,7 @@ export const of = {
   mostBytes: sql.placeholder('mostBytes'),
 };
 
+/** The statement of {@link selectFirst}. */
 export type FirstMessages = ReturnType<typeof selectFirst>;
 
 /**
@@ -70,7 +71,9 @@ export function selectFirst(db: Database, weighed: SQL) {
     .from(messages)
     .innerJoin(picked, sql`picked.id = ${messages.id}`)
     .innerJoin(users, eq(users.id, messages.userId))
-    .where(sql`picked.nth <= ${of.limit} and (picked.nth = 1 or picked.reached <= ${of.mostBytes})`)
+    .where(
+      sql`picked.nth <= ${parameters.limit} and (picked.nth = 1 or picked.reached <= ${parameters.mostBytes})`,
+    )
     .orderBy(sql`picked.place`)
     .prepare('');
 }

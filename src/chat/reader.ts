@@ -12,7 +12,7 @@ import {
   bytes,
   bytesOf,
   type FirstMessages,
-  of,
+  parameters,
   place,
   type Row,
   select,
@@ -76,10 +76,10 @@ export class MessageReader {
     const weighed = () => sql`
       select ${messages.id}, ${place(messages.seq, isForward)} as place, ${bytes} as bytes
       from ${messages} where ${and(
-        eq(messages.roomId, of.roomId),
-        isBounded ? lt(messages.seq, of.before) : undefined,
-        isForward ? gt(messages.seq, of.after) : undefined,
-      )} order by ${order(messages.seq)} limit ${of.most}`;
+        eq(messages.roomId, parameters.roomId),
+        isBounded ? lt(messages.seq, parameters.before) : undefined,
+        isForward ? gt(messages.seq, parameters.after) : undefined,
+      )} order by ${order(messages.seq)} limit ${parameters.most}`;
     const statement = this.#statement(`page ${isForward} ${isBounded}`, weighed);
     const values = { roomId: room.id, before, after };
     const { found, more } = await this.turns.run(reader, () =>
@@ -108,16 +108,16 @@ export class MessageReader {
     const some = (column: typeof messages.seq | typeof messages.rev, which: SQL) => sql`(
       select ${messages.id}, ${place(column, isForward)} as place, ${bytes} as bytes
       from ${messages} where ${and(
-        eq(messages.roomId, of.roomId),
+        eq(messages.roomId, parameters.roomId),
         which,
-        isForward ? gt(column, of.after) : undefined,
-        isBounded ? lte(column, of.upTo) : undefined,
-      )} order by ${order(column)} limit ${of.most})`;
+        isForward ? gt(column, parameters.after) : undefined,
+        isBounded ? lte(column, parameters.upTo) : undefined,
+      )} order by ${order(column)} limit ${parameters.most})`;
     const weighed = () => {
       // Changed and unchanged messages each have an index in this order.
       const unchanged = some(messages.seq, eq(messages.rev, messages.seq));
       const changed = some(messages.rev, ne(messages.rev, messages.seq));
-      return sql`${unchanged} union all ${changed} order by place limit ${of.most}`;
+      return sql`${unchanged} union all ${changed} order by place limit ${parameters.most}`;
     };
     const statement = this.#statement(`changes ${isForward} ${isBounded}`, weighed);
     const values = { roomId: room.id, after, upTo };
@@ -156,7 +156,7 @@ export class MessageReader {
     if (ids.length === 0) return { messages: new Map(), covered: 0, bytes: 0 };
     const weighed = () => sql`
       select ${messages.id}, asked.place, ${bytes} as bytes
-      from unnest(${of.ids}::bigint[]) with ordinality as asked (id, place)
+      from unnest(${parameters.ids}::bigint[]) with ordinality as asked (id, place)
       join ${messages} on ${messages.id} = asked.id`;
     const {
       found,
@@ -173,7 +173,7 @@ export class MessageReader {
   }
 
   /**
-   * The statement of a shape; its text is made once, since that takes as long as to carry it out.
+   * The statement of a shape. Its text is kept, since making it takes as long as running it.
    *
    * @param weighed as in {@link selectFirst}
    */

@@ -152,8 +152,8 @@ const KEY = sql.placeholder('key');
 type Finders = ReturnType<typeof finders>;
 
 /**
- * The statements that find a room, and the membership of a user in it; their text is made once, since that takes
- * longer than to send them. A private room of other users is not even read, so that the time of the reply tells next
+ * The statements that find a room, and the membership of a user in it; their text is kept, since making it takes
+ * longer than sending it. A private room of other users is not even read, so that the time of the reply tells next
  * to nothing.
  */
 function finders(db: Database, which: SQL) {

@@ -34,9 +34,12 @@ export function toState({ lastSeen: _, tokensEndedAt, ...row }: Row): UserState 
   return { ...row, tokensEndedAt: tokensEndedAt?.getTime() ?? 0 };
 }
 
-/** The statements of every first join, whose text is made once, since that takes longer than to send them. */
+/**
+ * The statements that look a user up and create a guest. Their text is kept, since making it takes longer than
+ * sending it.
+ */
 export function prepared(db: Database) {
-  const [key, username] = [sql.placeholder('key'), sql.placeholder('name')];
+  const [key, username] = [sql.placeholder('key'), sql.placeholder('username')];
   return {
     byKey: db.select(columns).from(users).where(eq(users.key, key)).prepare(''),
     insertGuest: db

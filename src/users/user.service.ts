@@ -263,7 +263,7 @@ export class UserService {
     const { name, key } = parseUsername(username);
     const found = await this.#byKey(key);
     if (found) return { row: found, created: false };
-    const [made] = await this.#statements.insertGuest.execute({ key, name });
+    const [made] = await this.#statements.insertGuest.execute({ key, username: name });
     if (made) return { row: made, created: true };
     // Another request created it in between.
     return { row: await this.#find(username), created: false };

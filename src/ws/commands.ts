@@ -131,7 +131,7 @@ export function createCommands(parts: CommandParts): Commands {
         const { author } = session;
         const name = session.roomName(frame);
         // Direct messages reach users that have not joined their room, and may be read there too.
-        const room = session.room(name) ?? (await rooms.authorize(author, name)).room;
+        const room = session.find(name)?.live.room ?? (await rooms.authorize(author, name)).room;
         await cursors.read(author.user, room, frame.seq);
         return () => session.acknowledge(frame);
       },

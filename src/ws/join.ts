@@ -46,36 +46,38 @@ export async function join(
   const user = await session.authenticate(frame);
   session.checkCount(name);
   const principal = () => session.principal(user);
-  const entered = parts.live.hub.enter(name, {
-    principal,
-    authorize: async (known) => {
-      const access = await parts.rooms.authorizeOrCreate(principal(), name, 'read', known);
-      if (access.room.direct && protocol === 0) {
-        throw new ChatError('invalid_frame', 'Joining a direct room needs "protocol": 1');
-      }
-      return access;
-    },
-    // Messages are read last, since a busy room soon has newer ones.
-    read: async (live) => ({
-      cursor: await parts.cursors.getOrCreate(user, live.room),
-      fetched: await live.pages.fetch(frame, readerOf(principal())),
-    }),
-    subscribe: (live, membership, { cursor, fetched }) => {
-      // The client knows that it is not in the room.
-      if (parts.isGivenUp()) return;
-      const page = live.pages.page(frame, fetched);
-      const joined = { live, username: user.username, page, cursor };
-      const { complete: isComplete } = page;
-      const isBatched = frame.batch === true;
-      const reply = () =>
-        protocol === 0 ? welcome(joined, parts) : [joinedFrame(frame, joined, parts)];
-      session.enter({ live, membership, user, protocol, isComplete, isBatched, reply });
-    },
-  });
-  await entered.catch((error) => {
-    session.refused(name, error);
+  const before = session.find(name);
+  try {
+    await parts.live.hub.enter(name, {
+      principal,
+      authorize: async (known) => {
+        const access = await parts.rooms.authorizeOrCreate(principal(), name, 'read', known);
+        if (access.room.direct && protocol === 0) {
+          throw new ChatError('invalid_frame', 'Joining a direct room needs "protocol": 1');
+        }
+        return access;
+      },
+      // Messages are read last, since a busy room soon has newer ones.
+      read: async (live) => ({
+        cursor: await parts.cursors.getOrCreate(user, live.room),
+        fetched: await live.pages.fetch(frame, readerOf(principal())),
+      }),
+      subscribe: (live, membership, { cursor, fetched }) => {
+        // The client knows that it is not in the room.
+        if (parts.isGivenUp()) return;
+        const page = live.pages.page(frame, fetched);
+        const joined = { live, username: user.username, page, cursor };
+        const { complete: isComplete } = page;
+        const isBatched = frame.batch === true;
+        const reply = () =>
+          protocol === 0 ? welcome(joined, parts) : [joinedFrame(frame, joined, parts)];
+        session.enter({ live, membership, user, protocol, isComplete, isBatched, reply });
+      },
+    });
+  } catch (error) {
+    session.refused(before, error);
     throw error;
-  });
+  }
 }
 
 /** The reply of protocol 0, and the room's newest messages. */

@@ -106,9 +106,9 @@ export class Session implements TokenHolder, Joiner {
     return parseRoomName(room ?? this.#joined.rooms.onlyName ?? DEFAULT_ROOM);
   }
 
-  /** A room that the connection is in, by its name. */
-  room(name: string): Room | undefined {
-    return this.#joined.rooms.get(name)?.live.room;
+  /** The subscription to a room that the connection is in, by its name. */
+  find(name: string): Subscription | undefined {
+    return this.#state?.rooms.get(name);
   }
 
   /** @throws {ChatError} `not_joined` */
@@ -128,7 +128,7 @@ export class Session implements TokenHolder, Joiner {
   writableRoom(frame: { room?: string }): Room | Promise<Room> {
     const subscription = this.subscription(frame);
     const { live } = subscription;
-    if (!this.parts.live.hub.isCurrent(live)) return this.#lookUpWritable(live);
+    if (!this.parts.live.hub.isCurrent(live)) return this.#lookUpWritable(subscription);
     subscription.checkMayWrite();
     return live.room;
   }
@@ -189,10 +189,15 @@ export class Session implements TokenHolder, Joiner {
     if (isComplete) rooms.listen(live, isBatched);
   }
 
-  /** Evicts the client from a room that the database does not let it read, if no event has said so yet. */
-  refused(name: string, error: unknown): void {
-    const mayRead = !(error instanceof ChatError) || !['banned', 'not_found'].includes(error.code);
-    if (!mayRead) this.#state?.rooms.get(name)?.revoke(error);
+  /**
+   * Evicts the client from a room that the database does not let it read, if no event has done so yet.
+   *
+   * @param subscription of before the look-up
+   */
+  refused(subscription: Subscription | undefined, error: unknown): void {
+    const isRefused = error instanceof ChatError && ['banned', 'not_found'].includes(error.code);
+    const isThere = subscription && this.find(subscription.live.name) === subscription;
+    if (isRefused && isThere) subscription.revoke(error);
   }
 
   leave(frame: FrameOf<'leave'>): void {
@@ -262,16 +267,19 @@ export class Session implements TokenHolder, Joiner {
     return this.#state;
   }
 
-  async #lookUpWritable({ name, room: { id } }: LiveRoom): Promise<Room> {
+  async #lookUpWritable(subscription: Subscription): Promise<Room> {
+    const { name, room: known } = subscription.live;
     const { author } = this;
     await this.confirmUser();
-    const { room } = await this.parts.rooms.authorize(author, name, 'write').catch((error) => {
-      this.refused(name, error);
+    try {
+      const { room } = await this.parts.rooms.authorize(author, name, 'write');
+      // Another room has this name now.
+      if (room.id !== known.id) throw notJoined(name, author.user.username);
+      return room;
+    } catch (error) {
+      this.refused(subscription, error);
       throw error;
-    });
-    // Another room has this name now.
-    if (room.id !== id) throw notJoined(name, author.user.username);
-    return room;
+    }
   }
 
   #begin(user: Person, protocol: 0 | 1): Joined {

@@ -3,17 +3,18 @@ import { startReady } from '../support/process.ts';
 import { freshPostgres, testWithPostgres } from '../support/services.ts';
 
 testWithPostgres(
-  'a server that is paused amid a message, such as a laptop that sleeps, stores it and all later ones',
+  'a server that is paused while a message is written, such as a laptop that sleeps, stores it and all later ones',
   async () => {
     const server = await startReady({ DATABASE_URL: await freshPostgres(), DATABASE_TIMEOUT: '1' });
     const ana = await Client.connect(server.ws);
     ana.send({ type: 'join', username: 'ana', protocol: 1 });
     await ana.untilType('joined');
     const post = async (id: string): Promise<void> => {
-      for (let type = ''; type !== 'ack'; ) {
+      let type: string;
+      do {
         ana.send({ type: 'message', content: id, id });
         type = (await ana.until((frame) => 'id' in frame && frame.id === id)).type;
-      }
+      } while (type !== 'ack');
     };
     for (let round = 0; round < 8; round++) {
       ana.send({ type: 'message', content: `amid ${round}`, id: `amid ${round}` });

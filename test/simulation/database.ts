@@ -10,7 +10,7 @@ import type { Process, World } from './world.ts';
 export interface DatabaseLine {
   state: 'open' | 'held' | 'cut';
   delay: number;
-  /** The time since which it is not slow; slow answers are waited for, however many a frame needs. */
+  /** The time since which the line is quick; infinite while it is slow. */
   quickSince: number;
 }
 
@@ -218,10 +218,10 @@ export class Session {
     return this.#later(arrivedAt + LOCK_TIMEOUT_MS);
   }
 
-  /** Has the next statement looked at again at a time. */
+  /** Looks at the next statement again at `time`. */
   #later(time: number): 'later' {
     const { world } = this.database;
-    // Times are fractions, whose sums are inexact: without the rest it might be looked at again and again.
+    // At least a millisecond: rounding could make the wait 0, and the simulation would never advance.
     world.after(Math.max(1, time - world.time), () => this.step());
     return 'later';
   }

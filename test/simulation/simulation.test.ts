@@ -17,7 +17,7 @@ const TIMEOUT_MS = 3600_000;
 /** A seed's worth: a few times of faults, each with its quiet point. */
 const RUN_MS = 6 * 60_000;
 
-/** Fresh for every commit, so that a run of its tests can be repeated; outside of a repository, for every run. */
+/** The first seed: another one for each commit, so that a failure can be repeated; outside of a repository, for each run. */
 function firstSeed(): number {
   const { stdout } = Bun.spawnSync(['git', 'rev-parse', 'HEAD'], { cwd: root });
   const commit = Number.parseInt(stdout.toString().slice(0, 7), 16);

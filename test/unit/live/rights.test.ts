@@ -187,22 +187,28 @@ describe('rights that change afterwards', () => {
   });
 
   test('a refusal by the database ends the subscription, even before the news of it has come', async () => {
-    const refused = { type: 'error', code: 'banned' };
-    const asks = {
-      join: { type: 'join', id: 'again', username: 'ana', protocol: 1, room: 'general' },
-      message: { type: 'message', id: 'again', room: 'general', content: 'hi' },
-    } as const;
-    for (const ask of [asks.join, asks.message]) {
-      const core = new LiveCore();
-      await core.join('phone', 'ana');
-      core.take('phone');
-      core.bus.hasAllNews = false;
-      core.database.setMembership('general', 'ana', { isBanned: true });
-      await core.send('phone', ask);
-      expect(core.take('phone')).toMatchObject([refused, { ...refused, id: 'again' }]);
-      core.post('general', 'ben', 'not for ana');
-      expect(core.take('phone')).toEqual([]);
-      core.close();
+    const asks = [
+      { type: 'join', id: 'again', username: 'ana', protocol: 1, room: 'general' },
+      { type: 'message', id: 'again', room: 'general', content: 'hi' },
+    ] as const;
+    const changes: Record<'banned' | 'not_found', (core: LiveCore) => void> = {
+      banned: ({ database }) => database.setMembership('general', 'ana', { isBanned: true }),
+      not_found: ({ database }) => database.makePrivate('general'),
+    };
+    for (const ask of asks) {
+      for (const [code, change] of Object.entries(changes)) {
+        const core = new LiveCore();
+        await core.join('phone', 'ana');
+        core.take('phone');
+        core.bus.hasAllNews = false;
+        change(core);
+        await core.send('phone', ask);
+        const refused = { type: 'error', code };
+        expect(core.take('phone')).toMatchObject([refused, { ...refused, id: 'again' }]);
+        core.post('general', 'ben', 'not for ana');
+        expect(core.take('phone')).toEqual([]);
+        core.close();
+      }
     }
   });
 });
