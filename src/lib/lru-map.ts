@@ -22,8 +22,4 @@ export class LruMap<Key, Value> {
       this.#entries.delete(oldest);
     }
   }
-
-  clear(): void {
-    this.#entries.clear();
-  }
 }

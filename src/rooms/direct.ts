@@ -21,7 +21,7 @@ export class DirectRooms {
     parts.bus.subscribe({
       'room.updated': ({ room }) => {
         const [low, high = low] = room.direct ?? [];
-        if (low && high) this.#known.set(`${low.id} ${high.id}`, room);
+        if (low && high) this.#note(`${low.id} ${high.id}`, room);
       },
     });
   }
@@ -35,10 +35,18 @@ export class DirectRooms {
     if (!mayBeDirect(scopeOf(principal.identity))) checkRoom(principal.identity, DIRECT);
     const [low, high] = [principal.user.id, other.id].sort((a, b) => a - b) as [number, number];
     const pair = `${low} ${high}`;
-    const room = this.#known.get(pair) ?? (await this.#findOrCreate(principal, low, high));
-    this.#known.set(pair, room);
+    const known = this.#known.get(pair);
+    const room = this.#note(pair, known ?? (await this.#findOrCreate(principal, low, high)));
     checkRoom(principal.identity, room.name);
     return room;
+  }
+
+  /** @returns the newer of this state and the known one */
+  #note(pair: string, room: Room): Room {
+    const known = this.#known.get(pair);
+    const newest = known && known.version > room.version ? known : room;
+    this.#known.set(pair, newest);
+    return newest;
   }
 
   async #findOrCreate(principal: Principal, low: number, high: number): Promise<Room> {

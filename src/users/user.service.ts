@@ -7,13 +7,13 @@ import { users } from '../db/schema/index.ts';
 import { ChatError } from '../errors.ts';
 import { remove } from '../lib/arrays.ts';
 import type { Clock } from '../lib/clock.ts';
-import { LruMap } from '../lib/lru-map.ts';
 import { RetryLoop } from '../lib/retry.ts';
 import type { Logger } from '../log.ts';
 import { parseUsername } from '../protocol/checks.ts';
 import { banned, type Role, type UserState } from '../protocol/identity.ts';
 import type { User } from '../protocol/rest.ts';
 import { columns, prepared, type Row, toState, toUser } from './columns.ts';
+import { KnownUsers } from './known-users.ts';
 import { UnansweredUsers } from './unanswered.ts';
 
 /** Gets each new state of a user. */
@@ -35,19 +35,15 @@ interface Watchers {
   listeners: UserListener[];
 }
 
-/** How many users are remembered, so that users that reconnect all at once need no look-ups. */
-const REMEMBERED = 10_000;
 const LOOKED_AT_ONCE = 1000;
 
 /** The users and their states: guest or account, banned or not. */
 export class UserService {
-  readonly #remembered = new LruMap<string, UserState>(REMEMBERED);
+  readonly #known = new KnownUsers();
   readonly #watchers = new Map<number, Watchers>();
   readonly #lookAgain: RetryLoop;
   readonly #unanswered: UnansweredUsers;
   readonly #unsubscribe: () => void;
-  /** How often all remembered users had to be forgotten. */
-  #forgotten = 0;
 
   private readonly db: Database;
   private readonly bus: Bus;
@@ -69,8 +65,7 @@ export class UserService {
       'user.updated': ({ user }) => this.#apply(user),
       resync: ({ roomIds }) => {
         if (roomIds) return;
-        this.#forgotten += 1;
-        this.#remembered.clear();
+        this.#known.doubt();
         this.#lookAgain.trigger();
       },
     });
@@ -121,11 +116,11 @@ export class UserService {
     return this.#recall(username, () => this.#find(username));
   }
 
-  /** Calls the listener after each change of the user's state, until {@link unwatch}. */
-  watch(userId: number, listener: UserListener): void {
-    const watchers = this.#watchers.get(userId);
+  /** Calls the listener after each change of the user's state from this one on, until {@link unwatch}. */
+  watch({ id, version }: UserState, listener: UserListener): void {
+    const watchers = this.#watchers.get(id);
     if (watchers) watchers.listeners.push(listener);
-    else this.#watchers.set(userId, { version: 0, listeners: [listener] });
+    else this.#watchers.set(id, { version, listeners: [listener] });
   }
 
   unwatch(userId: number, listener: UserListener): void {
@@ -224,11 +219,9 @@ export class UserService {
   /** Reads a user from memory, unless changes may not have arrived on the bus. */
   async #recall(username: string, find: () => Promise<Row>): Promise<UserState> {
     const { key } = parseUsername(username);
-    const forgotten = this.#forgotten;
     const { isInSync } = this.bus;
-    const known = isInSync ? this.#remembered.get(key) : undefined;
-    const state = known ?? toState(await find());
-    return isInSync && forgotten === this.#forgotten ? this.#remember(state) : state;
+    const known = isInSync ? this.#known.get(key) : undefined;
+    return known ?? this.#known.lookUp(key, async () => toState(await find()), isInSync);
   }
 
   async #lookAtWatched(): Promise<void> {
@@ -242,21 +235,11 @@ export class UserService {
   }
 
   #apply(user: UserState): void {
-    // Remembered even without a listener, since a look-up that is under way may have read the earlier state.
-    const newest = this.#remember(user);
+    const newest = this.#known.hear(user);
     const watchers = this.#watchers.get(user.id);
     if (!watchers || watchers.version > newest.version) return;
     watchers.version = newest.version;
     for (const listener of [...watchers.listeners]) listener.handle(newest);
-  }
-
-  /** @returns the newer of this state and the remembered one */
-  #remember(found: UserState): UserState {
-    const { key } = parseUsername(found.username);
-    const known = this.#remembered.get(key);
-    const newest = known && known.version > found.version ? known : found;
-    this.#remembered.set(key, newest);
-    return newest;
   }
 
   async #findOrCreate(username: string): Promise<{ row: Row; created: boolean }> {

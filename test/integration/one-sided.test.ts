@@ -118,6 +118,10 @@ async function holds(harm: () => Promise<void>, heal: () => Promise<void>, wait 
   } finally {
     await heal();
   }
+  await untilRedisIsOk();
+}
+
+async function untilRedisIsOk(): Promise<void> {
   for (const server of servers) {
     const isOk = async () => (await (await server.fetch('/ready')).json()).redis === 'ok';
     await until('Redis is ok', isOk, 20_000);
@@ -138,6 +142,27 @@ test('a server whose connection is cut does not act on outdated state', async ()
     async () => proxy.cut(),
     () => proxy.mend(),
   );
+}, 60_000);
+
+test('news of a user that comes late, after a newer change and a comparison, does not free the name of an account', async () => {
+  const name = fresh('ana');
+  const resyncs = async () => {
+    const metrics = await (await one.request('GET', '/metrics', API_KEY)).text();
+    return Number(/^ws_chat_doubts_total (\d+)/m.exec(metrics)?.[1]);
+  };
+  await two.enter(name, fresh('room'));
+  const before = await resyncs();
+  proxy.hold();
+  expect((await two.request('DELETE', `/users/${name}/ban`, API_KEY)).status).toBe(204);
+  await one.register(name);
+  await until('the server has looked for missed changes', async () => (await resyncs()) > before);
+  proxy.release();
+  // The server asks the database until it knows that it has all news, a second later at most.
+  for (let n = 0; n < 10; n++) {
+    const said = await answer(await one.connect(), { type: 'join', username: name });
+    expect(said).toBe('unauthorized');
+    await Bun.sleep(100);
+  }
 }, 60_000);
 
 test('a server whose lease has lapsed does not act on outdated state', async () => {

@@ -19,7 +19,7 @@ export class Watch implements UserListener {
     private readonly holder: Holder,
     private readonly user: UserState,
   ) {
-    parts.users.watch(user.id, this);
+    parts.users.watch(user, this);
     const expiresAt = identity.kind === 'user' ? identity.token.expiresAt : undefined;
     if (expiresAt === undefined) return;
     this.#cancelExpiry = parts.clock.at(expiresAt, () => this.handle(user));
