@@ -4,12 +4,12 @@ import type { UserState } from '../protocol/identity.ts';
 
 /** How many users are kept, so that users that reconnect all at once need no look-ups. */
 const KEPT = 10_000;
-/** Before the first doubt: an entry whose later changes may have been missed. */
+/** Of a state that is not certain, since later changes may have been missed. */
 const NEVER = -1;
 
 interface Known {
   state: UserState;
-  /** The number of doubts before the look-up by which the state is certain, or {@link NEVER}. */
+  /** The state is certain as long as there have been this many doubts: as many as at its look-up, or {@link NEVER}. */
   certainAt: number;
 }
 

@@ -21,26 +21,21 @@ class ShiftedClock extends Clock {
 
 const HOUR = 3_600_000;
 
-for (const [direction, shift] of [
-  ['back', -HOUR],
-  ['forward', HOUR],
-] as const) {
-  test(`a server whose clock is set ${direction} by an hour stores the next messages`, async () => {
-    const clock = new ShiftedClock();
-    const server = await startServer({}, { clock });
-    const [room, ana] = [fresh('clock'), fresh('ana')];
-    const reader = await server.enter(fresh('bo'), room);
-    const writer = await server.enter(ana, room);
-    const post = async (content: string): Promise<string> => {
-      writer.send({ type: 'message', content, id: content });
-      return (await writer.until((frame) => 'id' in frame && frame.id === content)).type;
-    };
-    expect(await post('before')).toBe('ack');
-    clock.shift = shift;
-    expect(await post('after')).toBe('ack');
-    expect(await post('later')).toBe('ack');
-    for (const content of ['before', 'after', 'later']) {
-      expect(await reader.untilType('message')).toMatchObject({ content });
-    }
-  });
-}
+test('a server whose clock is set back by an hour stores the next messages', async () => {
+  const clock = new ShiftedClock();
+  const server = await startServer({}, { clock });
+  const room = fresh('clock');
+  const reader = await server.enter(fresh('bo'), room);
+  const writer = await server.enter(fresh('ana'), room);
+  const post = async (content: string): Promise<string> => {
+    writer.send({ type: 'message', content, id: content });
+    return (await writer.until((frame) => 'id' in frame && frame.id === content)).type;
+  };
+  expect(await post('before')).toBe('ack');
+  clock.shift = -HOUR;
+  expect(await post('after')).toBe('ack');
+  expect(await post('later')).toBe('ack');
+  for (const content of ['before', 'after', 'later']) {
+    expect(await reader.untilType('message')).toMatchObject({ content });
+  }
+});

@@ -118,10 +118,6 @@ async function holds(harm: () => Promise<void>, heal: () => Promise<void>, wait 
   } finally {
     await heal();
   }
-  await untilRedisIsOk();
-}
-
-async function untilRedisIsOk(): Promise<void> {
   for (const server of servers) {
     const isOk = async () => (await (await server.fetch('/ready')).json()).redis === 'ok';
     await until('Redis is ok', isOk, 20_000);
